@@ -1,0 +1,279 @@
+"""Features and outcomes by one engine: declared SQL over relations, one statement, one pass in DuckDB.
+
+Nothing sees the future: relations hold rows of ``[as_of − lookback, as_of)`` only, and every date column later than
+``as_of`` is emptied, with what depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+
+import duckdb
+import pandas as pd
+
+from patronage.catalogue import Catalogue, Feature, expand_feature
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.tables import Tables, first_line, quote
+from patronage.windows import Window
+
+ACTIVE, DORMANT, PROSPECT = "active", "dormant", "prospect"
+
+# Sums of doubles depend on the order DuckDB's threads finish in; nine decimals hide that last bit.
+DECIMALS = 9
+
+_EVENT_TABLES = {"events": "occurred_at", "contacts": "occurred_at", "campaigns": "sent_at"}
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of customers at one date.
+
+    Attributes
+    ----------
+    frame : DataFrame of shape (n_customers, n_features)
+        Indexed by ``customer_id`` (text, sorted); numbers as float64, categories as text.
+    status : Series of shape (n_customers,)
+        ``active`` (ordered within the lookback), ``dormant`` (ordered before it) or ``prospect`` (never ordered).
+    """
+
+    frame: pd.DataFrame
+    status: pd.Series
+
+    @property
+    def active(self) -> pd.DataFrame:
+        """Rows of the customers that segments are formed on."""
+        return self.frame.loc[self.status == ACTIVE]
+
+
+def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window) -> Catalogue:
+    """Carry out expansions with the values seen in the window, and set aside what the tables do not allow.
+
+    Parameters
+    ----------
+    tables : Tables
+        Open tables.
+    declared : sequence of Feature
+        Declarations; names must differ.
+    window : Window
+        The window whose lookback the vocabularies are learned in.
+
+    Raises
+    ------
+    InvalidConfigError
+        A name is declared twice, an expression is no valid SQL, or a required feature cannot be computed.
+    """
+    names = [feature.name for feature in declared]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidConfigError(f"feature {twice[0]} is declared {names.count(twice[0])} times; names must differ.")
+    relations = _relations(tables)
+    bound = _bounds(window.features_from, window.as_of)
+    ready: list[Feature] = []
+    skipped: dict[str, str] = {}
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    for feature in declared:
+        trial = replace(feature, sql=feature.sql.replace("{match}", "true"), expand=None)
+        reason = _why_not(tables, relations, trial, bound)
+        if reason is None and feature.expand is not None:
+            try:
+                values = _vocabulary(tables, relations, feature, bound)
+            except duckdb.BinderException as error:
+                reason = first_line(error)
+            else:
+                vocabularies[feature.name] = values
+                ready += expand_feature(feature, values)
+        elif reason is None:
+            ready.append(feature)
+        if reason is not None:
+            if feature.required:
+                raise InvalidConfigError(f"feature {feature.name} is required but cannot be computed: {reason}")
+            skipped[feature.name] = reason
+    if not ready:
+        raise InvalidConfigError(
+            f"none of the {len(names)} declared feature(s) can be computed from these tables: "
+            + "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        )
+    return Catalogue(tuple(sorted(ready, key=lambda feature: feature.name)), skipped, vocabularies)
+
+
+def build_features(tables: Tables, catalogue: Catalogue, window: Window) -> FeatureTable:
+    """Compute the catalogue for every customer known at ``window.as_of``."""
+    bound = _bounds(window.features_from, window.as_of)
+    frame = _compute(tables, catalogue.features, bound, with_status=True)
+    status = frame.pop("customer_status").astype("str")
+    return FeatureTable(frame, status)
+
+
+def build_outcomes(tables: Tables, outcomes: Catalogue, window: Window) -> pd.DataFrame:
+    """Compute outcomes in ``[as_of, as_of + outcome_days)``; customers without rows get each outcome's ``empty``."""
+    return _compute(tables, outcomes.features, _bounds(window.as_of, window.outcomes_until), with_status=False)
+
+
+def _bounds(start: date, as_of: date) -> dict[str, datetime]:
+    return {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
+
+
+def _compute(
+    tables: Tables, features: Sequence[Feature], bound: dict[str, datetime], *, with_status: bool
+) -> pd.DataFrame:
+    relations = _relations(tables)
+    used = sorted({feature.relation for feature in features})
+    parts = [f"{quote('of ' + name)} AS ({_select(name, [f for f in features if f.relation == name])})" for name in used]
+    columns = ", ".join(_outer(feature) for feature in features)
+    status = f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
+    joins = " ".join(f"LEFT JOIN {quote('of ' + name)} USING (customer_id)" for name in used)
+    statement = (
+        f"WITH {_ctes(relations)}, known AS ({_known(tables)}), {', '.join(parts)} "
+        f"SELECT known.customer_id, {columns}{status if with_status else ''} FROM known {joins} "
+        "ORDER BY known.customer_id"
+    )
+    try:
+        arrow = tables.connection.sql(statement, params=bound).to_arrow_table()
+    except duckdb.BinderException as error:
+        raise InvalidInputError(f"the tables lack what a feature needs: {first_line(error)}") from None
+    except duckdb.Error as error:
+        raise InvalidConfigError(
+            f"a feature cannot be computed ({type(error).__name__}); use try_cast where a value may not convert."
+        ) from None
+    return arrow.to_pandas().set_index("customer_id")
+
+
+def _outer(feature: Feature) -> str:
+    column = f"{quote('of ' + feature.relation)}.{quote(feature.name)}"
+    if feature.empty is None:
+        return f"{column} AS {quote(feature.name)}"
+    missing = f"{quote('of ' + feature.relation)}.customer_id IS NULL"
+    empty = f"'{feature.empty}'" if feature.is_text else f"{float(feature.empty)!r}::DOUBLE"
+    return f"CASE WHEN {missing} THEN {empty} ELSE {column} END AS {quote(feature.name)}"
+
+
+def _select(relation: str, features: Sequence[Feature]) -> str:
+    columns = ", ".join(_expression(feature) for feature in features)
+    grouped = "" if relation == "customers" else " GROUP BY customer_id"
+    return f"SELECT customer_id, {columns} FROM {relation}{grouped}"
+
+
+def _expression(feature: Feature) -> str:
+    if feature.is_text:
+        return f"({feature.sql})::VARCHAR AS {quote(feature.name)}"
+    value = f"({feature.sql})::DOUBLE"
+    return f"CASE WHEN isfinite({value}) THEN round({value}, {DECIMALS}) END AS {quote(feature.name)}"
+
+
+def _ctes(relations: dict[str, str]) -> str:
+    return ", ".join(f"{name} AS ({query})" for name, query in relations.items())
+
+
+def _why_not(
+    tables: Tables, relations: dict[str, str], feature: Feature, bound: dict[str, datetime]
+) -> str | None:
+    """Tell why a feature cannot be computed, or None."""
+    if feature.relation not in relations:
+        return f"there is no table for the relation {feature.relation}"
+    statement = f"WITH {_ctes(relations)} {_select(feature.relation, [feature])} LIMIT 0"
+    try:
+        tables.connection.execute(statement, bound)
+    except duckdb.BinderException as error:
+        message = first_line(error)
+        if "not found" in message:
+            return message.removeprefix("Binder Error: ")
+        raise InvalidConfigError(f"feature {feature.name}: {message}") from None
+    except duckdb.Error as error:
+        raise InvalidConfigError(f"feature {feature.name}: {first_line(error)}") from None
+    return None
+
+
+def _vocabulary(
+    tables: Tables, relations: dict[str, str], feature: Feature, bound: dict[str, datetime]
+) -> tuple[str, ...]:
+    assert feature.expand is not None  # noqa: S101 - the caller has looked
+    by = quote(feature.expand.by)
+    weight = "sum(revenue)" if feature.relation in ("lines", "orders") else "count(*)"
+    statement = (
+        f"WITH {_ctes(relations)} SELECT {by}::VARCHAR AS value FROM {feature.relation} WHERE {by} IS NOT NULL "
+        f"GROUP BY 1 ORDER BY {weight} DESC, 1 LIMIT {feature.expand.top}"
+    )
+    return tuple(row[0] for row in tables.connection.execute(statement, bound).fetchall())
+
+
+def _known(tables: Tables) -> str:
+    """Customers known at ``as_of``, and whether they ordered before it and within the lookback."""
+    ordered = (
+        "SELECT customer_id, true AS ordered, bool_or(ordered_at >= $start) AS recent "
+        "FROM transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL GROUP BY customer_id"
+    )
+    never = "SELECT customer_id, false AS ordered, false AS recent FROM customers WHERE customer_id IS NOT NULL"
+    if not tables.has("transactions"):
+        return never
+    if not tables.has("customers"):
+        return ordered
+    return (
+        f"SELECT customer_id, bool_or(ordered) AS ordered, bool_or(recent) AS recent "
+        f"FROM ({ordered} UNION ALL {never}) GROUP BY customer_id"
+    )
+
+
+def _relations(tables: Tables) -> dict[str, str]:
+    """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones."""
+    relations: dict[str, str] = {}
+    if tables.has("transactions"):
+        relations["lines"] = _lines(tables)
+        relations["orders"] = _orders(tables)
+    for table, key in _EVENT_TABLES.items():
+        if tables.has(table):
+            relations[table] = (
+                f"SELECT {_past(tables, table)} FROM {table} WHERE {key} >= $start AND {key} < $as_of"
+            )
+    for table in ("answers", "customers"):
+        if tables.has(table):
+            relations[table] = f"SELECT {_past(tables, table)} FROM {table}"
+    # DuckDB wants every bound value used; $start is not otherwise needed without transactions.
+    relations["patronage_dates"] = "SELECT $start AS start_at, $as_of AS as_of"
+    return relations
+
+
+def _past(tables: Tables, table: str, alias: str = "", skip: Sequence[str] = ()) -> str:
+    """Select list of a table in which nothing later than ``as_of`` can be read."""
+    prefix = f"{alias}." if alias else ""
+    columns = []
+    for column, sql_type in tables.columns[table].items():
+        if column in skip:
+            continue
+        name = f"{prefix}{quote(column)}"
+        if sql_type.startswith(("TIMESTAMP", "DATE")):
+            columns.append(f"CASE WHEN {name} < $as_of THEN {name} END AS {quote(column)}")
+        elif table == "campaigns" and column == "revenue" and "responded_at" in tables.columns[table]:
+            # What a response brought is known only once the response is.
+            columns.append(f"CASE WHEN {prefix}responded_at < $as_of THEN {name} END AS {quote(column)}")
+        else:
+            columns.append(f"{name} AS {quote(column)}")
+    return ", ".join(columns)
+
+
+def _lines(tables: Tables) -> str:
+    cut = "WHERE t.ordered_at >= $start AND t.ordered_at < $as_of AND t.customer_id IS NOT NULL"
+    own = _past(tables, "transactions", "t")
+    if not tables.has("products") or not tables.has("transactions", "product_id"):
+        return f"SELECT {own} FROM transactions t {cut}"
+    product = _past(tables, "products", "p", skip=list(tables.columns["transactions"]))
+    return f"SELECT {own}{', ' + product if product else ''} FROM transactions t LEFT JOIN products p USING (product_id) {cut}"
+
+
+def _orders(tables: Tables) -> str:
+    """One row per order; without an order id, an order is a customer's day."""
+    has = tables.columns["transactions"]
+    key = "order_id" if "order_id" in has else "ordered_at::DATE"
+    columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
+    columns += [f"sum({name}) AS {name}" for name in ("margin", "discount", "coupon", "quantity") if name in has]
+    if "margin" not in has and "cost" in has:
+        columns.append("sum(revenue - cost) AS margin")
+    columns += [f"min({name}) AS {name}" for name in ("channel", "store_id") if name in has]
+    if "product_id" in has:
+        columns.append("count(DISTINCT product_id) AS n_products")
+    grouped = f"SELECT customer_id, {key} AS order_id, {', '.join(columns)} FROM lines GROUP BY customer_id, {key}"
+    return (
+        "SELECT *, date_diff('day', lag(ordered_at) OVER earlier, ordered_at) AS gap_days, "
+        f"row_number() OVER earlier AS order_number FROM ({grouped}) "
+        "WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at, order_id)"
+    )

@@ -1,0 +1,347 @@
+"""Features → the space that clusterers see.
+
+A representation is a scikit-learn transformer over feature tables. Its kernels work row by row, and its state is
+plain values and one forest, so that it can be packaged without pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from scipy.stats import yeojohnson
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import ExtraTreesRegressor
+
+from patronage.catalogue import Feature
+from patronage.errors import InvalidInputError
+
+_RARE = "other levels"
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one feature becomes one column of the space.
+
+    Attributes
+    ----------
+    feature, family : str
+        Where the column comes from.
+    kind : {"value", "missing", "level"}
+        The feature's own value, a flag that it was missing, or a flag of one level.
+    scale : str
+        The feature's scale.
+    low, high : float
+        Clipping bounds after scaling (quantiles in training).
+    centre, spread : float
+        Mean and standard deviation after clipping.
+    exponent : float
+        Yeo-Johnson's λ; 1 where it is not used.
+    levels : tuple of str
+        Ordinal: all levels. Level flag: the level, or for the flag of rare levels every level that has its own flag.
+    weight : float
+        Weight of the family's block divided by √(columns in it).
+    """
+
+    feature: str
+    family: str
+    kind: str
+    scale: str
+    low: float = -np.inf
+    high: float = np.inf
+    centre: float = 0.0
+    spread: float = 1.0
+    exponent: float = 1.0
+    levels: tuple[str, ...] = ()
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Name of the column in tables."""
+        if self.kind == "value":
+            return self.feature
+        return f"{self.feature} is missing" if self.kind == "missing" else f"{self.feature} is {self.levels[0]}"
+
+
+class StandardRepresentation(TransformerMixin, BaseEstimator):
+    """Numbers scaled, clipped and standardised; categories as flags; families weighted as blocks.
+
+    Numbers are scaled as declared (``log`` is sign(x)·log1p|x|), clipped at training quantiles, standardised, and
+    imputed by the mean with a flag where enough are missing. Rare levels share one flag; levels never seen raise
+    none. Each family's columns are multiplied by weight/√columns, so that a family's share of the distance does not
+    grow with the number of its features.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        What to represent; other columns of the table are ignored.
+    family_weights : mapping, default {}
+        Family → weight, 1 where none is given. Raising it lets the family decide more.
+    clip_quantile : float in [0, .5), default .005
+        Share cut off at either end; raising it tames outliers more.
+    min_level_share : float in [0, 1), default .03
+        Levels rarer than this share one flag.
+    min_missing_share : float in [0, 1], default .02
+        From this share of missing values on, a feature gets a flag for them.
+
+    Attributes
+    ----------
+    columns_ : tuple of Column
+        The columns of the space.
+    dropped_ : dict
+        Feature → why it has no column.
+    """
+
+    kind: ClassVar[str] = "standard"
+
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        family_weights: Mapping[str, float] | None = None,
+        clip_quantile: float = 0.005,
+        min_level_share: float = 0.03,
+        min_missing_share: float = 0.02,
+    ) -> None:
+        self.features = features
+        self.family_weights = family_weights
+        self.clip_quantile = clip_quantile
+        self.min_level_share = min_level_share
+        self.min_missing_share = min_missing_share
+
+    def fit(self, X: pd.DataFrame, y: pd.DataFrame | None = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Learn scaling and levels from the rows of ``X``; ``y`` is ignored.
+
+        Raises
+        ------
+        InvalidInputError
+            No feature differs between the rows.
+        """
+        columns: list[Column] = []
+        dropped: dict[str, str] = {}
+        for feature in self.features:
+            fitted = self._levels(feature, X) if feature.scale == "one_hot" else self._number(feature, X)
+            if not fitted:
+                dropped[feature.name] = "the same for all customers" if X[feature.name].notna().any() else "always empty"
+            columns += fitted
+        if not columns:
+            raise InvalidInputError(
+                f"all {len(X):,} customers have the same features ({len(self.features)} looked at); "
+                "there is nothing to segment. Add features, or check the data's columns."
+            )
+        sizes = pd.Series([column.family for column in columns]).value_counts()
+        weights = dict(self.family_weights or {})
+        self.columns_ = tuple(
+            _with(column, weight=float(weights.get(column.family, 1.0) / np.sqrt(sizes[column.family])))
+            for column in columns
+        )
+        self.dropped_ = dropped
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Represent customers, each row by itself.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_customers, n_columns), float64, C-order
+        """
+        space = np.empty((len(X), len(self.columns_)))
+        scaled: dict[str, np.ndarray] = {}
+        for position, column in enumerate(self.columns_):
+            if column.kind == "level":
+                values = _level_flag(X[column.feature], column.levels)
+            elif column.kind == "missing":
+                values = X[column.feature].isna().to_numpy(float)
+            else:
+                if column.feature not in scaled:
+                    scaled[column.feature] = _scaled(X[column.feature], column.scale, column.levels, column.exponent)
+                values = np.clip(scaled[column.feature], column.low, column.high)
+            values = (values - column.centre) / column.spread
+            space[:, position] = np.where(np.isnan(values), 0.0, values) * column.weight
+        return space
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
+        """Names of the columns of the space."""
+        return np.array([column.name for column in self.columns_], dtype=object)
+
+    def distance_shares(self, space: np.ndarray) -> dict[str, float]:
+        """Share of each family in the mean squared distance between customers (its share of the variance)."""
+        variances = space.var(axis=0)
+        families = pd.Series(variances, index=[column.family for column in self.columns_])
+        shares = families.groupby(level=0).sum() / families.sum()
+        return {str(family): float(share) for family, share in shares.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Everything `transform` needs, as plain values."""
+        return {"columns": [vars(column) | {"levels": list(column.levels)} for column in self.columns_]}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild a fitted representation from `state`."""
+        rebuilt = cls(features=())
+        rebuilt.columns_ = tuple(
+            Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in state["columns"]
+        )
+        rebuilt.dropped_ = {}
+        return rebuilt
+
+    def _number(self, feature: Feature, X: pd.DataFrame) -> list[Column]:
+        exponent = 1.0
+        if feature.scale == "yeo_johnson":
+            known = X[feature.name].dropna().to_numpy(float)
+            exponent = float(yeojohnson(known)[1]) if len(np.unique(known)) > 1 else 1.0
+        values = _scaled(X[feature.name], feature.scale, feature.levels, exponent)
+        missing = np.isnan(values)
+        columns = []
+        if not missing.all():
+            known = values[~missing]
+            low, high = np.quantile(known, [self.clip_quantile, 1 - self.clip_quantile])
+            clipped = np.clip(known, low, high)
+            if (spread := float(clipped.std())) > 1e-9 * max(1.0, float(np.abs(clipped).max())):
+                columns.append(
+                    Column(
+                        feature.name, feature.family, "value", feature.scale, float(low), float(high),
+                        float(clipped.mean()), spread, exponent, feature.levels,
+                    )
+                )  # fmt: skip
+        share = float(missing.mean())
+        if self.min_missing_share <= share <= 1 - self.min_missing_share and share > 0:
+            columns.append(_flag(feature, "missing", (), share))
+        return columns
+
+    def _levels(self, feature: Feature, X: pd.DataFrame) -> list[Column]:
+        shares = X[feature.name].value_counts(normalize=False, dropna=True) / len(X)
+        frequent = sorted(str(level) for level, share in shares.items() if share >= self.min_level_share)
+        rare = float(sum(share for level, share in shares.items() if str(level) not in frequent))
+        columns = [_flag(feature, "level", (level,), float(shares[level])) for level in frequent if shares[level] < 1]
+        if rare >= self.min_level_share:
+            columns.append(_flag(feature, "level", (_RARE, *frequent), rare))
+        return columns
+
+
+class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
+    """What each customer's features say about each outcome: differences that change behaviour, and no others.
+
+    A forest of extremely randomised trees predicts the outcomes (as sign(y)·log1p|y|, standardised) from the basis
+    features. The space has one dimension per outcome. Training rows are represented out of bag, by the trees that
+    did not see them, so the space does not remember a customer's own outcome.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        The basis features.
+    n_trees : int, default 300
+        Raising it makes the space steadier and slower.
+    min_samples_leaf : int, default 10
+        Raising it smooths the predictions.
+    max_features : float in (0, 1], default .5
+        Share of columns tried at each split.
+    seed : int, default 0
+
+    References
+    ----------
+    Geurts, Ernst & Wehenkel (2006), Extremely randomized trees, Machine Learning 63.
+    """
+
+    kind: ClassVar[str] = "outcome_aware"
+
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        n_trees: int = 300,
+        min_samples_leaf: int = 10,
+        max_features: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        self.features = features
+        self.n_trees = n_trees
+        self.min_samples_leaf = min_samples_leaf
+        self.max_features = max_features
+        self.seed = seed
+
+    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
+        """Learn what the features of ``X`` say about the outcomes ``y`` of the same customers.
+
+        Raises
+        ------
+        InvalidInputError
+            No feature or no outcome differs between the customers.
+        """
+        self.encoder_ = StandardRepresentation(self.features).fit(X)
+        targets = signed_log(y.to_numpy(float))
+        varied = targets.std(axis=0) > 1e-9  # noqa: PLR2004 - rounding of sums
+        if not varied.any():
+            raise InvalidInputError(
+                f"none of the outcomes {', '.join(y.columns)} differs between the {len(y):,} customers; "
+                "representation=outcome_aware has nothing to learn. Use representation=standard."
+            )
+        self.outcomes_ = tuple(str(name) for name, ok in zip(y.columns, varied, strict=True) if ok)
+        targets = targets[:, varied]
+        targets = (targets - targets.mean(axis=0)) / targets.std(axis=0)
+        self.forest_ = ExtraTreesRegressor(
+            n_estimators=self.n_trees,
+            min_samples_leaf=self.min_samples_leaf,
+            max_features=self.max_features,
+            bootstrap=True,
+            oob_score=True,
+            random_state=self.seed,
+        ).fit(self.encoder_.transform(X), targets if targets.shape[1] > 1 else targets[:, 0])
+        predicted = np.reshape(self.forest_.oob_prediction_, (len(X), -1))
+        self.centre_ = predicted.mean(axis=0)
+        self.spread_ = np.maximum(predicted.std(axis=0), 1e-9)
+        self.training_space_ = (predicted - self.centre_) / self.spread_
+        return self
+
+    def fit_transform(self, X: pd.DataFrame, y: pd.DataFrame) -> np.ndarray:
+        """Fit, and represent the training rows out of bag."""
+        return self.fit(X, y).training_space_
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Represent customers by the whole forest; ndarray of shape (n_customers, n_outcomes)."""
+        predicted = np.reshape(self.forest_.predict(self.encoder_.transform(X)), (len(X), -1))
+        return np.ascontiguousarray((predicted - self.centre_) / self.spread_)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
+        """Names of the dimensions."""
+        return np.array([f"expected {name}" for name in self.outcomes_], dtype=object)
+
+
+def signed_log(values: np.ndarray) -> np.ndarray:
+    """sign(y)·log1p|y|: the scale on which money is neither ruled by a few nor cut off."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def _flag(feature: Feature, kind: str, levels: tuple[str, ...], share: float) -> Column:
+    return Column(
+        feature.name, feature.family, kind, feature.scale, centre=share,
+        spread=float(np.sqrt(share * (1 - share))), levels=levels,
+    )  # fmt: skip
+
+
+def _with(column: Column, *, weight: float) -> Column:
+    return Column(**{**vars(column), "weight": weight})
+
+
+def _level_flag(values: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
+    text = values.astype("str")
+    if levels[0] == _RARE:
+        return (values.notna() & ~text.isin(levels[1:])).to_numpy(float)
+    return (text == levels[0]).to_numpy(float)
+
+
+def _scaled(values: pd.Series, scale: str, levels: tuple[str, ...], exponent: float) -> np.ndarray:
+    if scale == "ordinal":
+        order = {level: float(rank) for rank, level in enumerate(levels)}
+        return values.map(order).to_numpy(float, na_value=np.nan)
+    numbers = values.to_numpy(float, na_value=np.nan)
+    if scale == "log":
+        return signed_log(numbers)
+    if scale == "yeo_johnson":
+        return np.asarray(yeojohnson(numbers, lmbda=exponent), dtype=float)
+    return numbers
