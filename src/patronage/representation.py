@@ -50,8 +50,8 @@ class Column:
     family: str
     kind: str
     scale: str
-    low: float = -np.inf
-    high: float = np.inf
+    low: float = 0.0
+    high: float = 1.0
     centre: float = 0.0
     spread: float = 1.0
     exponent: float = 1.0

@@ -1,0 +1,263 @@
+"""The command line. Heavy imports wait until a command needs them, so that help is instant."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from patronage import __version__
+from patronage.errors import InvalidConfigError, PatronageError
+
+USAGE = """\
+patronage — customer segments that are judged by what they are worth later
+
+  patronage train      build segments from raw tables, judge them, register the best
+  patronage promote    make the challenger the champion
+  patronage score      give every customer its segment
+  patronage features   write the feature table
+  patronage ui         open MLflow on the runs and models
+
+  patronage COMMAND --help     what a command does and its options
+  patronage --version
+
+Options are given as option=value, for example: patronage train as_of=2017-10-01 clusterer=[hdbscan]
+"""
+
+HELP = {
+    "train": """\
+patronage train [option=value …]
+
+Builds features from raw customer tables, fits candidate segmentations, judges each by separation, size, stability and
+what its segments are worth later, and refits, packages and registers the winner as the challenger.
+
+  data=complete_journey          the tables (conf/data); your own: --config-dir DIR data=NAME
+  data.transactions.path=FILE    one file of them
+  features=[rfm,basket]          feature sets (conf/features)
+  outcomes=purchases             what is measured later (conf/outcomes)
+  representation=outcome_aware   or standard
+  clusterer=[kmeans,gmm]         what is tried (conf/clusterer)
+  selection=value                how the winner is chosen: value, separation, balanced
+  lookback_days=182              days of behaviour that features see
+  outcome_days=91                days over which later outcomes are measured
+  as_of=2017-10-03               where past and future part; default: outcome_days before the newest day
+  experiment=rfm_standard        a set of options kept in a file (conf/experiment)
+  seed=0  workers=2  stability_refits=20  output=FOLDER  quiet=true
+  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
+
+Ends with 0 · 2 when input or an option is wrong · 3 when no candidate passes the gates.
+""",
+    "promote": """\
+patronage promote [option=value …]
+
+Makes a registered version the champion, which scoring uses by default; the former champion becomes `previous`.
+
+  version=challenger             alias or version number
+  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
+""",
+    "score": """\
+patronage score [option=value …]
+
+Gives every customer its segment: customer_id, segment_id, segment_name, confidence, runner_up_id, atypicality, basis.
+Customers without an order in the lookback are `dormant`; those who never ordered are `unassigned`.
+
+  model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
+  data=complete_journey          raw tables …
+  input=features.parquet         … or a feature table (.parquet, .csv), as `patronage features` writes it
+  as_of=2017-10-03               with data: the day to score at; default: the day after the last transaction
+  output=segments.parquet        .parquet or .csv; it appears when it is complete
+""",
+    "features": """\
+patronage features [option=value …]
+
+Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect).
+
+  data=complete_journey          the tables (conf/data)
+  features=[rfm,basket]          feature sets (conf/features) …
+  model=models:/NAME@ALIAS       … or exactly what this model was trained with
+  lookback_days=182  as_of=2017-10-03
+  output=features.parquet        .parquet or .csv
+""",
+    "ui": """\
+patronage ui [option=value …]
+
+Opens the MLflow UI on the store that training logs to. Stop it with Ctrl-C.
+
+  host=127.0.0.1  port=5000
+  tracking.uri=URI               MLflow store; default mlflow.db here
+""",
+}
+
+COMMON = """
+For every command: --config-dir DIR adds a folder with your own configuration files; --show-config prints the options
+in force and ends.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    if given[0] == "--version":
+        print(f"patronage {__version__}")
+        return 0
+    command, rest = given[0], given[1:]
+    try:
+        if command not in HELP:
+            raise InvalidConfigError(f"there is no command {command!r}; commands: {', '.join(HELP)}.")
+        if {"-h", "--help"} & set(rest):
+            print(HELP[command] + COMMON, end="")
+            return 0
+        return _run(command, rest)
+    except PatronageError as error:
+        for line in str(error).splitlines():
+            print(f"patronage {command}: {line}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("patronage: stopped", file=sys.stderr)
+        return 130
+
+
+def _run(command: str, rest: list[str]) -> int:
+    config_dir, show, overrides = _flags(rest)
+    from patronage import config as configuration  # noqa: PLC0415 - Hydra takes half a second
+
+    config = configuration.compose_config(command, overrides, config_dir)
+    if show:
+        from omegaconf import OmegaConf  # noqa: PLC0415
+
+        print(OmegaConf.to_yaml(config), end="")
+        return 0
+    _log_to_terminal(quiet=config["quiet"])
+    commands: dict[str, Callable[[dict[str, Any]], int]] = {
+        "train": _train,
+        "promote": _promote,
+        "score": _score,
+        "features": _features,
+        "ui": _ui,
+    }
+    return commands[command](config)
+
+
+def _flags(rest: list[str]) -> tuple[str | None, bool, list[str]]:
+    config_dir, show, overrides = None, False, []
+    waiting = iter(rest)
+    for argument in waiting:
+        if argument == "--show-config":
+            show = True
+        elif argument == "--config-dir":
+            config_dir = next(waiting, None)
+            if config_dir is None:
+                raise InvalidConfigError("--config-dir needs a folder.")
+        elif argument.startswith("--config-dir="):
+            config_dir = argument.partition("=")[2]
+        elif argument.startswith("-"):
+            raise InvalidConfigError(f"there is no flag {argument}; see --help.")
+        else:
+            overrides.append(argument)
+    return config_dir, show, overrides
+
+
+def _log_to_terminal(*, quiet: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("patronage")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def _train(config: dict[str, Any]) -> int:
+    from patronage.config import training  # noqa: PLC0415
+    from patronage.errors import NoCandidatePassedError  # noqa: PLC0415
+    from patronage import terminal  # noqa: PLC0415
+    from patronage.train import train  # noqa: PLC0415
+
+    trained = train(training(config))
+    terminal.leaderboard(trained.selection, trained.baselines)
+    if trained.selection.winner is None or trained.model is None:
+        misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
+        failed = [f"  refit at the newest day: {reason}" for reason in trained.refit_failed]
+        raise NoCandidatePassedError("\n".join(["no candidate passed; nothing is registered.", *failed, *misses]))
+    terminal.segments(trained.model.segments, trained.confirm)
+    print(f"registered version {trained.version}, alias challenger; next: patronage promote")
+    return 0
+
+
+def _promote(config: dict[str, Any]) -> int:
+    from patronage.tracking import Tracking, promote  # noqa: PLC0415
+
+    tracking = Tracking(**config["tracking"])
+    version, former = promote(tracking, config["version"])
+    before = f"; version {former} is now previous" if former is not None and former != version else ""
+    print(f"{tracking.registered_model} version {version} is champion{before}")
+    return 0
+
+
+def _score(config: dict[str, Any]) -> int:
+    from patronage.config import data_source, day  # noqa: PLC0415
+    from patronage.scoring import feature_chunks, features_of, score  # noqa: PLC0415
+    from patronage.tables import open_tables  # noqa: PLC0415
+    from patronage.tracking import Tracking, load_model  # noqa: PLC0415
+    from patronage.validation import validate  # noqa: PLC0415
+
+    if (config["input"] is None) == (config["data"] is None):
+        raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
+    model, found = load_model(Tracking(**config["tracking"]), config["model"])
+    output = Path(config["output"])
+    if config["input"] is not None:
+        chunks = feature_chunks(Path(config["input"]))
+        scored = score(model, chunks, output, about={"model": found, "input": config["input"]})
+    else:
+        with open_tables(data_source(config["data"])) as tables:
+            validate(tables)
+            table = features_of(tables, model, day("as_of", config["as_of"]))
+            about = {"model": found, "data": tables.source.name, "digest": tables.digest()}
+        frame = table.frame.assign(customer_status=table.status).reset_index()
+        scored = score(model, iter([frame]), output, about=about)
+    print(f"{scored.n_customers:,} customers scored with {found}: {output}")
+    for segment, (name, n) in scored.counts.items():
+        print(f"  {segment:<11} {n:>8,}  {n / scored.n_customers:6.1%}  {name}")
+    return 0
+
+
+def _features(config: dict[str, Any]) -> int:
+    from patronage.config import data_source, day, features  # noqa: PLC0415
+    from patronage.scoring import write_features  # noqa: PLC0415
+    from patronage.tables import open_tables  # noqa: PLC0415
+    from patronage.tracking import Tracking, load_model  # noqa: PLC0415
+    from patronage.validation import validate  # noqa: PLC0415
+
+    model = None
+    if config["model"] is not None:
+        model, _ = load_model(Tracking(**config["tracking"]), config["model"])
+    with open_tables(data_source(config["data"])) as tables:
+        validate(tables)
+        n_customers, n_features = write_features(
+            tables,
+            Path(config["output"]),
+            model=model,
+            declared=features(config["features"]),
+            lookback_days=config["lookback_days"],
+            as_of=day("as_of", config["as_of"]),
+        )
+    print(f"{n_features} features of {n_customers:,} customers: {config['output']}")
+    return 0
+
+
+def _ui(config: dict[str, Any]) -> int:
+    import subprocess  # noqa: PLC0415, S404 - starts MLflow's own server
+
+    from patronage.tracking import Tracking, ui_command  # noqa: PLC0415
+
+    command = ui_command(Tracking(**config["tracking"]), config["host"], config["port"])
+    print(f"MLflow at http://{config['host']}:{config['port']} — stop it with Ctrl-C", flush=True)
+    return subprocess.run([sys.executable, *command], check=False).returncode  # noqa: S603 - no shell, our own words
+
+
+if __name__ == "__main__":
+    sys.exit(main())

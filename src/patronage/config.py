@@ -1,0 +1,401 @@
+"""Configuration: Hydra composes YAML, typed schemas catch wrong keys, and frozen values go to the stages."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Optional
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from patronage.catalogue import Expand, Feature
+from patronage.clusterers import Clusterer
+from patronage.errors import InvalidConfigError
+from patronage.recipe import RepresentationChoice
+from patronage.selection import Gates, Policy
+from patronage.tables import CANONICAL, DataSource, TableSource
+from patronage.tracking import Tracking
+from patronage.train import Training
+
+# Hydra's schemas must be mutable, and OmegaConf reads Optional[…], not … | None.
+# ruff: noqa: UP045
+
+
+@dataclass
+class TableSchema:
+    """See `tables.TableSource`."""
+
+    path: Optional[str] = None
+    columns: dict[str, str] = field(default_factory=dict)
+    derive: dict[str, str] = field(default_factory=dict)
+    where: Optional[str] = None
+    query: Optional[str] = None
+    files: dict[str, str] = field(default_factory=dict)
+    null_key: str = "error"
+    invalid_value: str = "error"
+
+
+@dataclass
+class DataSchema:
+    """The canonical tables."""
+
+    name: str = MISSING
+    customers: Optional[TableSchema] = None
+    transactions: Optional[TableSchema] = None
+    products: Optional[TableSchema] = None
+    events: Optional[TableSchema] = None
+    contacts: Optional[TableSchema] = None
+    campaigns: Optional[TableSchema] = None
+    answers: Optional[TableSchema] = None
+
+
+@dataclass
+class ExpandSchema:
+    """See `catalogue.Expand`."""
+
+    by: str = MISSING
+    top: int = MISSING
+
+
+@dataclass
+class FeatureSchema:
+    """See `catalogue.Feature`."""
+
+    relation: str = MISSING
+    sql: str = MISSING
+    family: str = "behaviour"
+    role: str = "basis"
+    scale: str = "none"
+    empty: Optional[float] = None
+    labels: dict[str, str] = field(default_factory=dict)
+    unit: str = ""
+    levels: list[str] = field(default_factory=list)
+    expand: Optional[ExpandSchema] = None
+    required: bool = False
+
+
+@dataclass
+class RepresentationSchema:
+    """See `recipe.RepresentationChoice`."""
+
+    kind: str = MISSING
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ClustererSchema:
+    """See `clusterers.Clusterer`."""
+
+    _target_: str = MISSING
+    parameters: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+    noise: str = "keep"
+
+
+@dataclass
+class GatesSchema:
+    """See `selection.Gates`."""
+
+    min_segments: int = 2
+    max_segments: int = 20
+    min_share: float = 0.03
+    coverage: float = 0.8
+    ari: float = 0.7
+    jaccard: float = 0.5
+
+
+@dataclass
+class SelectionSchema:
+    """See `selection.Policy`."""
+
+    weights: dict[str, float] = field(default_factory=dict)
+    tolerance: float = 0.02
+    gates: GatesSchema = field(default_factory=GatesSchema)
+    refit_ari: float = 0.7
+
+
+@dataclass
+class TrackingSchema:
+    """See `tracking.Tracking`."""
+
+    uri: Optional[str] = None
+    experiment: str = MISSING
+    registered_model: str = MISSING
+
+
+@dataclass
+class TrainSchema:
+    """Options of ``patronage train``."""
+
+    data: DataSchema = MISSING
+    features: dict[str, Any] = field(default_factory=dict)
+    outcomes: dict[str, FeatureSchema] = field(default_factory=dict)
+    representation: RepresentationSchema = MISSING
+    clusterer: dict[str, ClustererSchema] = field(default_factory=dict)
+    selection: SelectionSchema = MISSING
+    tracking: TrackingSchema = MISSING
+    lookback_days: int = MISSING
+    outcome_days: int = MISSING
+    as_of: Optional[str] = None
+    stability_refits: int = MISSING
+    seed: int = MISSING
+    workers: int = MISSING
+    output: str = MISSING
+    quiet: bool = False
+
+
+@dataclass
+class ScoreSchema:
+    """Options of ``patronage score``."""
+
+    data: Optional[DataSchema] = None
+    tracking: TrackingSchema = MISSING
+    model: str = MISSING
+    input: Optional[str] = None
+    as_of: Optional[str] = None
+    output: str = MISSING
+    quiet: bool = False
+
+
+@dataclass
+class FeaturesSchema:
+    """Options of ``patronage features``."""
+
+    data: DataSchema = MISSING
+    features: dict[str, Any] = field(default_factory=dict)
+    tracking: TrackingSchema = MISSING
+    model: Optional[str] = None
+    lookback_days: int = MISSING
+    as_of: Optional[str] = None
+    output: str = MISSING
+    quiet: bool = False
+
+
+@dataclass
+class PromoteSchema:
+    """Options of ``patronage promote``."""
+
+    tracking: TrackingSchema = MISSING
+    version: str = MISSING
+    quiet: bool = False
+
+
+@dataclass
+class UiSchema:
+    """Options of ``patronage ui``."""
+
+    tracking: TrackingSchema = MISSING
+    host: str = MISSING
+    port: int = MISSING
+    quiet: bool = False
+
+
+SCHEMAS = {
+    "train": TrainSchema,
+    "score": ScoreSchema,
+    "features": FeaturesSchema,
+    "promote": PromoteSchema,
+    "ui": UiSchema,
+}
+
+
+def config_folder() -> Path:
+    """The configuration's folder: the installed package's, or else the checkout's."""
+    packaged = Path(__file__).parent / "conf"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def compose_config(command: str, overrides: Sequence[str], config_dir: str | None = None) -> dict[str, Any]:
+    """Compose the configuration of a command.
+
+    Parameters
+    ----------
+    command : str
+        A key of ``SCHEMAS``.
+    overrides : sequence of str
+        Hydra overrides; values that Hydra's grammar cannot read are quoted for it.
+    config_dir : str, optional
+        A folder with the user's own configuration files, searched as well.
+
+    Raises
+    ------
+    InvalidConfigError
+        A key or option does not exist, or a value has the wrong type.
+    """
+    store = ConfigStore.instance()
+    for name, schema in SCHEMAS.items():
+        store.store(name=f"{name}_schema", node=schema)
+    parsed = [_parsed(override) for override in overrides]
+    late = [override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")]
+    wanted = [str(override.input_line) for override in parsed if override not in late]
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise InvalidConfigError(f"--config-dir {config_dir}: no such folder.")
+        wanted.append(f"hydra.searchpath=[{_as_text(Path(config_dir).resolve().as_uri())}]")
+    try:
+        with initialize_config_dir(str(config_folder().resolve()), version_base="1.3"):
+            config = compose(command, wanted)
+        _type_features(config, late)
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InvalidConfigError(_in_one_line(error, overrides)) from None
+    assert isinstance(config, DictConfig)  # noqa: S101 - for the type checker
+    assert isinstance(plain, dict)  # noqa: S101
+    return {str(key): value for key, value in plain.items()}
+
+
+def _type_features(config: DictConfig, overrides: Sequence[Override]) -> None:
+    """Give every feature its schema, then apply the overrides that reach into features.
+
+    OmegaConf types a mapping's values, but not those of a mapping in a mapping; without this a feature's option that
+    its file leaves out could not be overridden, and a misspelt one in a file would go unnoticed.
+    """
+    for name, entries in config.get("features", {}).items():
+        for feature, entry in entries.items():
+            try:
+                config.features[name][feature] = OmegaConf.merge(OmegaConf.structured(FeatureSchema), entry)
+            except OmegaConfBaseException as error:
+                raise InvalidConfigError(f"features.{name}.{feature}: {_in_one_line(error, ())}") from None
+    for override in overrides:
+        key = override.get_key_element().lstrip("+~")
+        parent, _, last = key.rpartition(".")
+        if override.is_delete():
+            node = OmegaConf.select(config, parent)
+            if node is None or last not in node:
+                raise InvalidConfigError(f"~{key}: there is nothing of that name to leave out.")
+            with open_dict(node):
+                del node[last]
+        else:
+            OmegaConf.update(config, key, override.value(), force_add=override.is_add())
+
+
+def _parsed(override: str) -> Override:
+    """Parse an override; a value that Hydra's grammar does not take (spaces, brackets, accents) is quoted for it."""
+    parser = OverridesParser.create()
+    try:
+        return parser.parse_override(override)
+    except OverrideParseException:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise InvalidConfigError(
+                f"{override!r} is no option; options are given as option=value, see --help."
+            ) from None
+    try:
+        return parser.parse_override(f"{key}={_as_text(value)}")
+    except OverrideParseException:
+        raise InvalidConfigError(f"{override!r} cannot be read; options are given as option=value.") from None
+
+
+def _as_text(value: str) -> str:
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    return f"'{escaped}'"
+
+
+def _in_one_line(error: Exception, overrides: Sequence[str]) -> str:
+    """Hydra's message without its context, with the nearest known names where a key is unknown."""
+    cause = error.__cause__ if error.__cause__ is not None else error
+    text = " ".join(
+        line.strip() for line in str(error).splitlines() if line.strip() and "full_key" not in line and "object_type" not in line
+    )
+    if "object_type" in str(error) or "full_key" in str(error):
+        key = re.search(r"full_key: (\S+)", str(cause)) or re.search(r"full_key: (\S+)", str(error))
+        text = re.sub(r"^Could not override '[^']*'\.? ?", "", text)
+        text = f"{key.group(1)}: {text}" if key else text
+    unknown = re.search(r"[Kk]ey '(\w+)' (?:is )?not in '(\w+)'", text)
+    if unknown:
+        schema = globals().get(unknown.group(2))
+        known = list(getattr(schema, "__dataclass_fields__", {}))
+        near = difflib.get_close_matches(unknown.group(1), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
+        given = next((given for given in overrides if unknown.group(1) in given), None)
+        source = f"{given}: " if given else ""
+        return f"{source}there is no option {unknown.group(1)!r}; {hint}"
+    return text
+
+
+def training(config: Mapping[str, Any]) -> Training:
+    """Values for `train.train`."""
+    selection = config["selection"]
+    return Training(
+        data=data_source(config["data"]),
+        features=features(config["features"]),
+        outcomes=tuple(_feature(name, entry) for name, entry in config["outcomes"].items()),
+        lookback_days=_positive("lookback_days", config["lookback_days"]),
+        outcome_days=_positive("outcome_days", config["outcome_days"]),
+        as_of=day("as_of", config["as_of"]),
+        representation=RepresentationChoice(config["representation"]["kind"], config["representation"]["parameters"]),
+        clusterers=clusterers(config["clusterer"]),
+        policy=Policy(selection["weights"], selection["tolerance"], Gates(**selection["gates"])),
+        n_refits=_positive("stability_refits", config["stability_refits"]),
+        refit_ari=selection["refit_ari"],
+        seed=config["seed"],
+        workers=_positive("workers", config["workers"]),
+        output=Path(config["output"]).resolve(),
+        tracking=Tracking(**config["tracking"]),
+        config=config,
+    )
+
+
+def data_source(config: Mapping[str, Any]) -> DataSource:
+    """Values for `tables.open_tables`."""
+    given = {name: config[name] for name in CANONICAL if config.get(name) is not None}
+    for name, table in given.items():
+        for option in ("null_key", "invalid_value"):
+            if table[option] not in ("error", "drop", "keep"):
+                raise InvalidConfigError(
+                    f"data.{name}.{option} must be one of error, drop, keep; got {table[option]!r}."
+                )
+    return DataSource(config["name"], {name: TableSource(**table) for name, table in given.items()})
+
+
+def features(config: Mapping[str, Mapping[str, Any]]) -> tuple[Feature, ...]:
+    """All declared features; a name that two files declare comes twice, for `features.learn_catalogue` to refuse."""
+    return tuple(_feature(name, entry) for entries in config.values() for name, entry in entries.items())
+
+
+def _feature(name: str, entry: Mapping[str, Any]) -> Feature:
+    expand = entry["expand"]
+    return Feature(
+        **{
+            **entry,
+            "name": name,
+            "levels": tuple(entry["levels"]),
+            "expand": None if expand is None else Expand(**expand),
+        }
+    )
+
+
+def clusterers(config: Mapping[str, Mapping[str, Any]]) -> tuple[Clusterer, ...]:
+    """The clusterers to try."""
+    if not config:
+        raise InvalidConfigError("clusterer names none; at least one is needed, such as clusterer=[kmeans].")
+    return tuple(
+        Clusterer(name, entry["_target_"], entry["parameters"], entry["grid"], entry["noise"])
+        for name, entry in config.items()
+    )
+
+
+def day(option: str, text: str | None) -> date | None:
+    """A day such as 2017-10-01."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidConfigError(f"{option} must be a day such as 2017-10-01; got {text!r}.") from None
+
+
+def _positive(option: str, number: int) -> int:
+    if number < 1:
+        raise InvalidConfigError(f"{option} must be at least 1; got {number}.")
+    return number

@@ -1,0 +1,146 @@
+"""Simple segmentations that are hard to beat, at any number of segments: what a candidate must be better than.
+
+All are fitted in the learn window and label customers of the judge window, as a candidate does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.tree import DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
+
+from patronage.catalogue import Feature
+from patronage.representation import OutcomeAwareRepresentation, signed_log
+
+RFM = (
+    Feature("baseline_recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None),
+    Feature("baseline_orders", "orders", "count(*)", empty=0),
+    Feature("baseline_revenue", "orders", "sum(revenue)", empty=0),
+)
+"""Recency, frequency and monetary value, whatever features the user chose."""
+
+SHUFFLED = "shuffled"
+"""The null: labels dealt out at random. It is no rival, it shows where 0 lies."""
+
+_N_TERCILES = 3
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Fitted inputs of the baselines.
+
+    Attributes
+    ----------
+    learn_rfm, judge_rfm : ndarray of shape (n_customers, 3)
+        Recency, frequency and monetary value.
+    learn_targets : ndarray of shape (n_learn, n_outcomes)
+        Outcomes of the learn window, standardised on the judged scale.
+    learn_space, judge_space : ndarray of shape (n_customers, n_columns)
+        Standardised basis features.
+    learn_score, judge_score : ndarray of shape (n_customers,)
+        Mean of the predicted outcomes.
+    seed : int
+    """
+
+    learn_rfm: np.ndarray
+    judge_rfm: np.ndarray
+    learn_targets: np.ndarray
+    learn_space: np.ndarray
+    judge_space: np.ndarray
+    learn_score: np.ndarray
+    judge_score: np.ndarray
+    seed: int
+
+    def labels(self, n_segments: int) -> Mapping[str, np.ndarray]:
+        """Labels of the judge window's customers by every baseline, with this many segments."""
+        with threadpool_limits(1):
+            kmeans = self._kmeans_rfm(n_segments)
+            rng = np.random.default_rng(self.seed)
+            return {
+                "kmeans_rfm": kmeans,
+                "rfm_grid": self._rfm_grid(n_segments),
+                "revenue_tiles": _tiles(self.learn_rfm[:, 2], self.judge_rfm[:, 2], n_segments),
+                "prediction_tiles": _tiles(self.learn_score, self.judge_score, n_segments),
+                "outcome_tree": self._outcome_tree(n_segments),
+                SHUFFLED: rng.permutation(kmeans),
+            }
+
+    def _kmeans_rfm(self, n_segments: int) -> np.ndarray:
+        """K-means on the logarithms of recency, frequency and monetary value, standardised."""
+        learn, judge = signed_log(self.learn_rfm), signed_log(self.judge_rfm)
+        centre, spread = learn.mean(axis=0), np.maximum(learn.std(axis=0), 1e-9)
+        fitted = KMeans(n_segments, n_init=10, random_state=self.seed).fit((learn - centre) / spread)
+        return np.asarray(fitted.predict((judge - centre) / spread))
+
+    def _rfm_grid(self, n_segments: int) -> np.ndarray:
+        """Terciles of R, F and M; the 27 cells merged by K-means on their mean outcomes, weighted by their sizes."""
+        edges = [_edges(self.learn_rfm[:, axis], _N_TERCILES) for axis in range(3)]
+        learn, judge = (
+            sum(
+                np.searchsorted(edges[axis], rfm[:, axis], side="right") * _N_TERCILES**axis for axis in range(3)
+            )
+            for rfm in (self.learn_rfm, self.judge_rfm)
+        )
+        cells, own, counts = np.unique(learn, return_inverse=True, return_counts=True)
+        means = np.column_stack(
+            [np.bincount(own, weights=column) / counts for column in self.learn_targets.T]
+        )
+        k = min(n_segments, len(np.unique(means, axis=0)))
+        merged = KMeans(k, n_init=10, random_state=self.seed).fit(means, sample_weight=counts)
+        group = np.zeros(_N_TERCILES**3, dtype=int)
+        group[cells] = merged.labels_
+        return group[judge]
+
+    def _outcome_tree(self, n_segments: int) -> np.ndarray:
+        """A regression tree with one leaf per segment, each holding at least 3 % of the learn customers."""
+        smallest = max(1, int(np.ceil(0.03 * len(self.learn_space))))
+        tree = DecisionTreeRegressor(
+            max_leaf_nodes=n_segments, min_samples_leaf=smallest, random_state=self.seed
+        )
+        tree.fit(self.learn_space, self.learn_targets)
+        return np.asarray(np.unique(tree.apply(self.judge_space), return_inverse=True)[1])
+
+
+def fit_baselines(
+    features: tuple[Feature, ...],
+    learn: pd.DataFrame,
+    judge: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    learn_rfm: pd.DataFrame,
+    judge_rfm: pd.DataFrame,
+    *,
+    seed: int,
+) -> Baselines:
+    """Prepare the baselines from the learn window; nothing of the judge window but its features is read."""
+    targets = signed_log(outcomes.to_numpy(float))
+    spread = targets.std(axis=0)
+    targets = (targets - targets.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    with threadpool_limits(1):
+        forest = OutcomeAwareRepresentation(features, seed=seed)
+        learn_score = forest.fit_transform(learn, outcomes).mean(axis=1)
+        judge_score = forest.transform(judge).mean(axis=1)
+    names = [feature.name for feature in RFM]
+    return Baselines(
+        learn_rfm[names].to_numpy(float),
+        judge_rfm[names].to_numpy(float),
+        targets,
+        forest.encoder_.transform(learn),
+        forest.encoder_.transform(judge),
+        learn_score,
+        judge_score,
+        seed,
+    )
+
+
+def _edges(values: np.ndarray, n_tiles: int) -> np.ndarray:
+    return np.unique(np.quantile(values, np.arange(1, n_tiles) / n_tiles))
+
+
+def _tiles(learn: np.ndarray, judge: np.ndarray, n_tiles: int) -> np.ndarray:
+    """Quantile classes with edges from the learn window."""
+    return np.searchsorted(_edges(learn, n_tiles), judge, side="right")

@@ -1,0 +1,201 @@
+"""All figures of one candidate side by side: a line of the leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from patronage.evaluation.baselines import SHUFFLED, Baselines
+from patronage.evaluation.separation import Separation, distance_matrix, separation
+from patronage.evaluation.size import size
+from patronage.evaluation.stability import Stability
+from patronage.evaluation.value import Evidence, Worth, interval, worth
+
+METRICS = (
+    "separation/silhouette",
+    "separation/silhouette_common",
+    "separation/silhouette_macro",
+    "separation/davies_bouldin",
+    "separation/calinski_harabasz",
+    "size/n_segments",
+    "size/min_share",
+    "size/effective_segments",
+    "size/coverage",
+    "stability/ari",
+    "stability/ari_pairwise",
+    "stability/jaccard_min",
+    "value/kept",
+    "value/kept_low",
+    "value/kept_high",
+    "value/kept_baseline",
+    "value/lift",
+    "value/lift_low",
+    "value/lift_high",
+)
+"""What a candidate is measured by. ``lift`` is kept minus the best same-k baseline's, compared in pairs."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard.
+
+    Attributes
+    ----------
+    name : str
+        Candidate or baseline.
+    clusterer, representation : str
+        What it is made of; both empty for a baseline.
+    metrics : mapping
+        Metric → figure; NaN or absent where it does not apply.
+    failure : str
+        Why there are no segments; empty where there are.
+    best_baseline : str
+        The baseline that ``lift`` compares with.
+    jaccard : tuple of float
+        Stability per segment.
+    """
+
+    name: str
+    clusterer: str = ""
+    representation: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+    best_baseline: str = ""
+    jaccard: tuple[float, ...] = ()
+
+
+class Judge:
+    """Judges segmentations of one window's customers on the same evidence.
+
+    Distances, ceilings, bootstrap draws and the baselines at each number of segments are computed once and shared.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Outcomes after ``as_of`` and what was foreseeable about them.
+    common_space : ndarray of shape (n_customers, n_columns)
+        The ``standard`` space, in which candidates of different representations can be compared.
+    baselines : Baselines
+    """
+
+    def __init__(self, evidence: Evidence, common_space: np.ndarray, baselines: Baselines) -> None:
+        self.evidence = evidence
+        self._select = evidence.rows("select")
+        self._common_space = common_space[self._select]
+        self._common_distances = distance_matrix(self._common_space)
+        self._baselines = baselines
+        self._rivals: dict[int, dict[str, Worth]] = {}
+        self._distances: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def judge(
+        self, name: str, clusterer: str, representation: str, space: np.ndarray, labels: np.ndarray, stable: Stability
+    ) -> Row:
+        """Judge one candidate on the *select* customers.
+
+        Parameters
+        ----------
+        space : ndarray of shape (n_customers, n_dimensions)
+            The candidate's own space; candidates that share it must give the same array.
+        labels : ndarray of shape (n_customers,)
+            By its packaged assigner.
+        stable : Stability
+            From the learn window.
+        """
+        if id(space) not in self._distances:
+            self._distances[id(space)] = (space, distance_matrix(space[self._select]))
+        selected = labels[self._select]
+        own = separation(space[self._select], selected, self._distances[id(space)][1])
+        common = separation(self._common_space, selected, self._common_distances)
+        return Row(
+            name,
+            clusterer,
+            representation,
+            self._figures(own, common, selected, stable) | self._value(labels),
+            best_baseline=self._best(labels)[0],
+            jaccard=tuple(float(value) for value in stable.jaccard),
+        )
+
+    def baselines(self, n_segments: int) -> dict[str, Worth]:
+        """What every baseline keeps with this many segments, on *select*."""
+        if n_segments not in self._rivals:
+            labels = self._baselines.labels(n_segments)
+            self._rivals[n_segments] = {name: worth(given, self.evidence) for name, given in labels.items()}
+        return self._rivals[n_segments]
+
+    def confirm(self, labels: np.ndarray) -> dict[str, float]:
+        """Headline figures on the *confirm* customers, which no choice has seen; read once, for the winner."""
+        n_segments = max(len(np.unique(labels[labels >= 0])), 1)
+        won = worth(labels, self.evidence, "confirm")
+        name = self._best(labels)[0]
+        rival = worth(self._baselines.labels(n_segments)[name], self.evidence, "confirm")
+        lift = interval(won.kept.value - rival.kept.value, won.draws - rival.draws)
+        figures = {
+            "kept": won.kept.value,
+            "kept_low": won.kept.low,
+            "kept_high": won.kept.high,
+            "kept_baseline": rival.kept.value,
+            "lift": lift.value,
+            "lift_low": lift.low,
+            "lift_high": lift.high,
+            "n_customers": float(self.evidence.rows("confirm").sum()),
+        }
+        for outcome, (segments, ceiling) in won.r2.items():
+            figures[f"r2_segments_{outcome}"] = segments
+            figures[f"r2_ceiling_{outcome}"] = ceiling
+        return figures
+
+    def baseline_rows(self, counts: Sequence[int]) -> list[Row]:
+        """Leaderboard lines of the baselines for these numbers of segments."""
+        return [
+            Row(
+                f"{name} k={n_segments}",
+                metrics={
+                    "size/n_segments": float(n_segments),
+                    "value/kept": given.kept.value,
+                    "value/kept_low": given.kept.low,
+                    "value/kept_high": given.kept.high,
+                },
+            )
+            for n_segments in sorted(set(counts))
+            for name, given in self.baselines(n_segments).items()
+        ]
+
+    def _best(self, labels: np.ndarray) -> tuple[str, Worth]:
+        n_segments = max(len(np.unique(labels[labels >= 0])), 1)
+        rivals = {name: given for name, given in self.baselines(n_segments).items() if name != SHUFFLED}
+        name = max(rivals, key=lambda rival: (np.nan_to_num(rivals[rival].kept.value, nan=-np.inf), rival))
+        return name, rivals[name]
+
+    def _value(self, labels: np.ndarray) -> dict[str, float]:
+        own, (_, rival) = worth(labels, self.evidence), self._best(labels)
+        lift = interval(own.kept.value - rival.kept.value, own.draws - rival.draws)
+        return {
+            "value/kept": own.kept.value,
+            "value/kept_low": own.kept.low,
+            "value/kept_high": own.kept.high,
+            "value/kept_baseline": rival.kept.value,
+            "value/lift": lift.value,
+            "value/lift_low": lift.low,
+            "value/lift_high": lift.high,
+        }
+
+    def _figures(
+        self, own: Separation, common: Separation, labels: np.ndarray, stable: Stability
+    ) -> dict[str, float]:
+        sizes = size(labels)
+        return {
+            "separation/silhouette": own.silhouette,
+            "separation/silhouette_common": common.silhouette,
+            "separation/silhouette_macro": own.silhouette_macro,
+            "separation/davies_bouldin": own.davies_bouldin,
+            "separation/calinski_harabasz": own.calinski_harabasz,
+            "size/n_segments": float(sizes.n_segments),
+            "size/min_share": sizes.min_share,
+            "size/effective_segments": sizes.effective_segments,
+            "size/coverage": sizes.coverage,
+            "stability/ari": stable.ari,
+            "stability/ari_pairwise": stable.ari_pairwise,
+            "stability/jaccard_min": float(stable.jaccard.min()) if len(stable.jaccard) else float("nan"),
+        }

@@ -1,0 +1,376 @@
+"""The packaged model: a folder of JSON, NPZ and one skops file that scores customers anywhere, without pickle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.isotonic import IsotonicRegression
+
+from patronage import __version__
+from patronage.assigners import UNASSIGNED, Assigner, Assignment
+from patronage.assigners.centroid import CentroidAssigner
+from patronage.assigners.density import DensityAssigner
+from patronage.assigners.mixture import MixtureAssigner
+from patronage.catalogue import Catalogue
+from patronage.errors import InvalidInputError
+from patronage.features import ACTIVE, DORMANT, PROSPECT
+from patronage.recipe import FittedRecipe, Representation
+from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation
+from patronage.segments import DORMANT_ID, RESERVED_NAMES, UNASSIGNED_ID, Segment, Trait
+from patronage.writing import sync
+
+FORMAT_VERSION = 1
+TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
+"""The only type beyond skops' own defaults that a package may hold; never read from the package itself."""
+
+OUTPUT_COLUMNS = ("segment_id", "segment_name", "confidence", "runner_up_id", "atypicality", "basis")
+ASSIGNERS: Mapping[str, Any] = {
+    "centroid": CentroidAssigner,
+    "mixture": MixtureAssigner,
+    "density": DensityAssigner,
+}
+_QUANTILES = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns margins into confidence, and distances into atypicality.
+
+    Attributes
+    ----------
+    margins, confidences : ndarray of shape (n_knots,)
+        Isotonic curve: probability that a refit keeps an assignment of this margin.
+    distances : ndarray of shape (n_segments, 101)
+        Percentiles of the training distances, per segment.
+    """
+
+    margins: np.ndarray
+    confidences: np.ndarray
+    distances: np.ndarray
+
+    @classmethod
+    def learn(cls, assignment: Assignment, stayed: np.ndarray, n_segments: int) -> Calibration:
+        """Learn from training customers and the share of refits that kept each one's segment."""
+        assigned = assignment.label != UNASSIGNED
+        curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+        curve.fit(assignment.margin[assigned], stayed[assigned])
+        distances = np.zeros((n_segments, len(_QUANTILES)))
+        for segment in range(n_segments):
+            inside = assignment.distance[assignment.label == segment]
+            if len(inside):
+                distances[segment] = np.quantile(inside, _QUANTILES)
+        return cls(np.asarray(curve.X_thresholds_), np.asarray(curve.y_thresholds_), distances)
+
+
+@dataclass(frozen=True)
+class SegmentationModel:
+    """Everything that scoring needs, exactly as training left it.
+
+    Attributes
+    ----------
+    catalogue : Catalogue
+        Feature definitions with learned vocabularies.
+    representation, assigner
+        The fitted recipe.
+    segments : tuple of Segment
+        In the order of the assigner's labels.
+    calibration : Calibration
+    lookback_days, outcome_days : int
+        The window that features were built with.
+    trained_as_of : date
+        The newest day at training.
+    about : mapping
+        Headline figures and provenance, for people.
+    """
+
+    catalogue: Catalogue
+    representation: Representation
+    assigner: Assigner
+    segments: tuple[Segment, ...]
+    calibration: Calibration
+    lookback_days: int
+    outcome_days: int
+    trained_as_of: date
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def input_columns(self) -> list[str]:
+        """Feature columns that scoring reads."""
+        return [feature.name for feature in self.catalogue.basis]
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Place customers in segments, each row by itself.
+
+        Parameters
+        ----------
+        features : DataFrame of shape (n_customers, …)
+            Columns of `input_columns`; one that is absent or empty is imputed as in training. ``customer_status``
+            (active, dormant, prospect) decides who is placed; without it everyone counts as active.
+
+        Returns
+        -------
+        DataFrame of shape (n_customers, 6)
+            ``segment_id, segment_name, confidence, runner_up_id, atypicality, basis``, on the same index.
+
+        Raises
+        ------
+        InvalidInputError
+            None of the model's features is there, or a column holds something else than numbers or categories.
+        """
+        prepared = self._prepare(features)
+        status = _status(features)
+        active = status == ACTIVE
+        ids = np.array([segment.id for segment in self.segments] + [UNASSIGNED_ID], dtype=object)
+        names = np.array([segment.name for segment in self.segments] + [RESERVED_NAMES[UNASSIGNED_ID]], dtype=object)
+
+        segment_id = np.where(status == DORMANT, DORMANT_ID, UNASSIGNED_ID).astype(object)
+        segment_name = np.where(
+            status == DORMANT, RESERVED_NAMES[DORMANT_ID], RESERVED_NAMES[UNASSIGNED_ID]
+        ).astype(object)
+        runner_up = np.full(len(features), None, dtype=object)
+        confidence = np.full(len(features), np.nan)
+        atypicality = np.full(len(features), np.nan)
+        basis = np.where(status == PROSPECT, "none", "behaviour").astype(object)
+        if active.any():
+            placed = self.assigner.assign(self.representation.transform(prepared.loc[active]))
+            segment_id[active], segment_name[active] = ids[placed.label], names[placed.label]
+            has_second = placed.runner_up != UNASSIGNED
+            runner_up[active] = np.where(has_second, ids[placed.runner_up], None)
+            curve = np.interp(placed.margin, self.calibration.margins, self.calibration.confidences)
+            confidence[active] = np.where(placed.label == UNASSIGNED, np.nan, curve)
+            atypicality[active] = self._atypicality(placed)
+        return pd.DataFrame(
+            {
+                "segment_id": pd.array(segment_id, dtype="str"),
+                "segment_name": pd.array(segment_name, dtype="str"),
+                "confidence": confidence,
+                "runner_up_id": pd.array(runner_up, dtype="str"),
+                "atypicality": atypicality,
+                "basis": pd.array(basis, dtype="str"),
+            },
+            index=features.index,
+        )
+
+    def _prepare(self, features: pd.DataFrame) -> pd.DataFrame:
+        present = [name for name in self.input_columns if name in features.columns]
+        required = [feature.name for feature in self.catalogue.basis if feature.required]
+        absent = [name for name in required if name not in features.columns]
+        if not present or absent:
+            wanted = absent or self.input_columns
+            raise InvalidInputError(
+                f"the feature table lacks {len(wanted)} column(s) of the model: {', '.join(wanted[:12])}"
+                f"{', …' if len(wanted) > 12 else ''}. Write one with `patronage features`, "  # noqa: PLR2004 - enough to read
+                "or score raw tables with data=…"
+            )
+        columns = {}
+        for feature in self.catalogue.basis:
+            if feature.name not in features.columns:
+                columns[feature.name] = pd.Series(np.nan, index=features.index)
+            elif feature.is_text:
+                columns[feature.name] = features[feature.name].astype("str")
+            else:
+                numbers = pd.to_numeric(features[feature.name], errors="coerce").astype(float)
+                bad = int((numbers.isna() & features[feature.name].notna()).sum() + np.isinf(numbers).sum())
+                if bad:
+                    raise InvalidInputError(
+                        f"feature table, column {feature.name}: {bad:,} value(s) are no finite numbers; "
+                        "mend them or leave them empty."
+                    )
+                columns[feature.name] = numbers
+        return pd.DataFrame(columns, index=features.index)
+
+    def _atypicality(self, placed: Assignment) -> np.ndarray:
+        if self.assigner.kind == "density":
+            return placed.distance
+        result = np.empty(len(placed.label))
+        for segment in range(len(self.segments)):
+            inside = placed.label == segment
+            result[inside] = np.interp(placed.distance[inside], self.calibration.distances[segment], _QUANTILES)
+        return result
+
+    def save(self, folder: Path) -> None:
+        """Write the package; an existing one is replaced as a whole, and never left half-written."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            self._write(fresh)
+            fresh.chmod(0o755)
+            old = fresh.with_name(fresh.name + "-old")
+            if folder.exists():
+                folder.rename(old)
+            fresh.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _write(self, folder: Path) -> None:
+        arrays = {f"assigner/{name}": array for name, array in self.assigner.arrays().items()}
+        arrays |= {f"calibration/{name}": array for name, array in vars(self.calibration).items()}
+        representation: dict[str, Any] = {"kind": self.representation.kind}
+        if isinstance(self.representation, OutcomeAwareRepresentation):
+            from skops import io  # noqa: PLC0415 - only this kind of package needs it
+
+            representation |= {
+                "encoder": self.representation.encoder_.state(),
+                "outcomes": list(self.representation.outcomes_),
+            }
+            arrays["representation/centre"] = self.representation.centre_
+            arrays["representation/spread"] = self.representation.spread_
+            io.dump(self.representation.forest_, folder / "forest.skops")
+            sync(folder / "forest.skops")
+        else:
+            representation |= self.representation.state()
+        document = {
+            "format_version": FORMAT_VERSION,
+            "patronage_version": __version__,
+            "lookback_days": self.lookback_days,
+            "outcome_days": self.outcome_days,
+            "trained_as_of": self.trained_as_of.isoformat(),
+            "catalogue": self.catalogue.to_dict(),
+            "representation": representation,
+            "assigner": self.assigner.kind,
+            "segments": [asdict(segment) for segment in self.segments],
+            "about": dict(self.about),
+        }
+        np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type] # numpy's stub lacks the keywords
+        (folder / "model.json").write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        sync(folder / "arrays.npz")
+        sync(folder / "model.json")
+
+    @classmethod
+    def load(cls, folder: Path) -> SegmentationModel:
+        """Read a package.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder holds no package, one of a newer format, or one that is damaged or carries foreign types.
+        """
+        try:
+            document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise InvalidInputError(f"{folder} holds no patronage model (no readable model.json).") from None
+        version = document.get("format_version") if isinstance(document, dict) else None
+        if version != FORMAT_VERSION:
+            raise InvalidInputError(
+                f"{folder} has format version {version!r}; this patronage {__version__} reads {FORMAT_VERSION}. "
+                "Install the version that wrote it."
+            )
+        try:
+            return cls._read(folder, document)
+        except InvalidInputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a damaged file brings about, the message is the same
+            raise InvalidInputError(
+                f"{folder} is damaged or was tampered with ({type(error).__name__}); write the model again."
+            ) from None
+
+    @classmethod
+    def _read(cls, folder: Path, document: Mapping[str, Any]) -> SegmentationModel:
+        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+
+        def part(prefix: str) -> dict[str, np.ndarray]:
+            return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+        return cls(
+            catalogue=Catalogue.from_dict(document["catalogue"]),
+            representation=_read_representation(folder, document["representation"], part("representation/")),
+            assigner=ASSIGNERS[document["assigner"]](**part("assigner/")),
+            segments=tuple(
+                Segment(**{**entry, "traits": tuple(Trait(**trait) for trait in entry["traits"])})
+                for entry in document["segments"]
+            ),
+            calibration=Calibration(**part("calibration/")),
+            lookback_days=document["lookback_days"],
+            outcome_days=document["outcome_days"],
+            trained_as_of=date.fromisoformat(document["trained_as_of"]),
+            about=document["about"],
+        )
+
+
+def package(
+    fitted: FittedRecipe,
+    catalogue: Catalogue,
+    segments: tuple[Segment, ...],
+    calibration: Calibration,
+    *,
+    lookback_days: int,
+    outcome_days: int,
+    trained_as_of: date,
+    about: Mapping[str, Any],
+) -> SegmentationModel:
+    """Make the packaged model of a fitted recipe."""
+    return SegmentationModel(
+        catalogue,
+        fitted.representation,
+        fitted.assigner,
+        segments,
+        calibration,
+        lookback_days,
+        outcome_days,
+        trained_as_of,
+        about,
+    )
+
+
+def _status(features: pd.DataFrame) -> np.ndarray:
+    if "customer_status" not in features.columns:
+        return np.full(len(features), ACTIVE, dtype=object)
+    status = features["customer_status"].astype(object).to_numpy()
+    unknown = ~np.isin(status.astype(str), [ACTIVE, DORMANT, PROSPECT])
+    if unknown.any():
+        raise InvalidInputError(
+            f"feature table, column customer_status: {int(unknown.sum()):,} value(s) are none of "
+            f"{ACTIVE}, {DORMANT}, {PROSPECT}."
+        )
+    return np.asarray(status)
+
+
+def _read_representation(
+    folder: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> Representation:
+    if state["kind"] == StandardRepresentation.kind:
+        return StandardRepresentation.from_state(state)
+    from skops import io  # noqa: PLC0415 - only this kind of package needs it
+
+    rebuilt = OutcomeAwareRepresentation(features=())
+    rebuilt.encoder_ = StandardRepresentation.from_state(state["encoder"])
+    rebuilt.outcomes_ = tuple(state["outcomes"])
+    rebuilt.forest_ = io.load(folder / "forest.skops", trusted=TRUSTED_TYPES)
+    rebuilt.centre_, rebuilt.spread_ = arrays["centre"], arrays["spread"]
+    _check_forest(rebuilt.forest_, len(rebuilt.encoder_.columns_), len(rebuilt.outcomes_))
+    return rebuilt
+
+
+def _check_forest(forest: Any, n_columns: int, n_outcomes: int) -> None:  # noqa: ANN401
+    """Check every index that scikit-learn follows unchecked: a tampered one would read foreign memory."""
+    if type(forest).__name__ != "ExtraTreesRegressor" or forest.n_outputs_ != n_outcomes:
+        raise ValueError("not the forest this package describes")
+    for tree in forest.estimators_:
+        nodes = tree.tree_
+        left, right = nodes.children_left, nodes.children_right
+        leaf = left == -1
+        own = np.arange(nodes.node_count)
+        # Children come after their parent, so following them always ends.
+        sound = (leaf & (right == -1)) | (
+            (left > own) & (right > own) & (left < nodes.node_count) & (right < nodes.node_count)
+        )
+        features = nodes.feature[~leaf]
+        if (
+            not sound.all()
+            or nodes.n_features != n_columns
+            or (features < 0).any()
+            or (features >= n_columns).any()
+            or nodes.value.shape[:2] != (nodes.node_count, n_outcomes)
+        ):
+            raise ValueError("a tree points outside its arrays")

@@ -1,0 +1,223 @@
+"""Scoring customers: raw tables or a feature table in, one line per customer out, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from patronage.catalogue import Feature
+from patronage.errors import InvalidInputError
+from patronage.features import FeatureTable, build_features, learn_catalogue
+from patronage.model import SegmentationModel
+from patronage.tables import Tables
+from patronage.windows import Window
+from patronage.writing import replacing, write_text
+
+CHUNK_ROWS = 50_000
+OUTPUT_KINDS = (".parquet", ".csv")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a scoring run did.
+
+    Attributes
+    ----------
+    output : Path
+    n_customers : int
+    counts : dict
+        Segment id → (name, customers), in the order of ids.
+    """
+
+    output: Path
+    n_customers: int
+    counts: dict[str, tuple[str, int]]
+
+
+def features_of(tables: Tables, model: SegmentationModel, as_of: date | None) -> FeatureTable:
+    """Build exactly the model's features from raw tables; ``as_of`` as in `scoring_window`."""
+    window = scoring_window(tables, as_of, model.lookback_days, model.outcome_days)
+    return build_features(tables, model.catalogue, window)
+
+
+def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outcome_days: int) -> Window:
+    """The window customers are scored in.
+
+    Parameters
+    ----------
+    as_of : date, optional
+        Default: the day after the last transaction.
+
+    Raises
+    ------
+    InvalidInputError
+        ``as_of`` is outside the data, or the lookback is not covered by it.
+    """
+    if not tables.has("transactions"):
+        raise InvalidInputError(
+            f"data={tables.source.name} has no transactions table; features need dated orders. "
+            "Name a file: data.transactions.path=…"
+        )
+    first, last = tables.span()
+    as_of = as_of if as_of is not None else last + timedelta(days=1)
+    earliest, latest = first + timedelta(days=lookback_days), last + timedelta(days=1)
+    if earliest > latest:
+        raise InvalidInputError(
+            f"lookback_days={lookback_days} is longer than the data: transactions run from {first} to {last} "
+            f"({(latest - first).days} days)."
+        )
+    if not earliest <= as_of <= latest:
+        raise InvalidInputError(
+            f"as_of={as_of} is outside the data: with lookback_days={lookback_days} and transactions from {first} to "
+            f"{last}, it must lie from {earliest} to {latest}."
+        )
+    return Window(as_of, lookback_days, outcome_days)
+
+
+def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
+    """Read a feature table (Parquet or CSV) in chunks."""
+    if not source.is_file():
+        raise InvalidInputError(f"no feature table at {source}; set input=… to an existing .parquet or .csv file.")
+    try:
+        if source.suffix == ".parquet":
+            for batch in pyarrow.parquet.ParquetFile(source).iter_batches(CHUNK_ROWS):
+                yield batch.to_pandas()
+        elif source.suffix == ".csv":
+            # A customer id is text whatever it looks like: 007 is not 7.
+            text = pyarrow.csv.ConvertOptions(
+                column_types={"customer_id": pa.string()}, strings_can_be_null=True
+            )
+            with pyarrow.csv.open_csv(source, convert_options=text) as reader:
+                for batch in reader:
+                    yield batch.to_pandas()
+        else:
+            raise InvalidInputError(f"input={source}: expected a .parquet or .csv file.")
+    except pa.ArrowInvalid:
+        # Arrow's message may quote a line of the file.
+        raise InvalidInputError(f"feature table {source} cannot be read as {source.suffix[1:]}; write it again.") from None
+
+
+def score(
+    model: SegmentationModel, chunks: Iterator[pd.DataFrame], output: Path, *, about: dict[str, str]
+) -> Scored:
+    """Score chunks of customers into ``output``, with a manifest beside it.
+
+    Parameters
+    ----------
+    chunks : iterator of DataFrame
+        Each with ``customer_id`` and the model's features.
+    output : Path
+        A .parquet or .csv file; it appears only when all customers are in it.
+    about : dict
+        Said in the manifest: which model and input this was.
+
+    Raises
+    ------
+    InvalidInputError
+        A customer id is missing or there more than once, or there is no customer.
+    """
+    if output.suffix not in OUTPUT_KINDS:
+        raise InvalidInputError(f"output={output}: expected a file ending in {' or '.join(OUTPUT_KINDS)}.")
+    seen: set[str] = set()
+    counts: dict[str, int] = {}
+    names: dict[str, str] = {}
+    n_customers = n_again = 0
+    with _table_writer(output) as write:
+        for chunk in chunks:
+            if "customer_id" not in chunk.columns:
+                raise InvalidInputError("the feature table has no column customer_id; name it so.")
+            ids = chunk["customer_id"]
+            if n_null := int(ids.isna().sum()):
+                raise InvalidInputError(
+                    f"feature table, column customer_id: {n_null:,} row(s) without a value; leave them out."
+                )
+            ids = ids.astype("str")
+            before = len(seen)
+            seen.update(ids)
+            n_again += len(ids) - (len(seen) - before)
+            scored = model.predict(chunk)
+            scored.insert(0, "customer_id", ids)
+            write(pa.Table.from_pandas(scored, schema=OUTPUT_SCHEMA, preserve_index=False))
+            n_customers += len(scored)
+            for segment, n in scored["segment_id"].value_counts().items():
+                counts[str(segment)] = counts.get(str(segment), 0) + int(n)
+            names |= dict(zip(scored["segment_id"], scored["segment_name"], strict=True))
+        if not n_customers:
+            raise InvalidInputError("the feature table has 0 rows; at least one customer is needed.")
+        if n_again:
+            raise InvalidInputError(
+                f"feature table, column customer_id: {n_again:,} row(s) repeat a customer; expected one row each."
+            )
+    result = Scored(output, n_customers, {key: (names[key], counts[key]) for key in sorted(counts)})
+    manifest = about | {
+        "customers": result.n_customers,
+        "segments": {key: {"name": name, "customers": n} for key, (name, n) in result.counts.items()},
+    }
+    write_text(output.with_name(output.name + ".manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False))
+    return result
+
+
+OUTPUT_SCHEMA = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("segment_id", pa.string()),
+        ("segment_name", pa.string()),
+        ("confidence", pa.float64()),
+        ("runner_up_id", pa.string()),
+        ("atypicality", pa.float64()),
+        ("basis", pa.string()),
+    ]
+)
+
+
+def write_features(
+    tables: Tables,
+    output: Path,
+    *,
+    model: SegmentationModel | None,
+    declared: Sequence[Feature],
+    lookback_days: int,
+    as_of: date | None,
+) -> tuple[int, int]:
+    """Write the feature table of all customers; returns numbers of customers and features.
+
+    Parameters
+    ----------
+    model : SegmentationModel, optional
+        Build exactly its features; else ``declared``, with vocabularies learned in the lookback.
+    """
+    if output.suffix not in OUTPUT_KINDS:
+        raise InvalidInputError(f"output={output}: expected a file ending in {' or '.join(OUTPUT_KINDS)}.")
+    if model is not None:
+        table = features_of(tables, model, as_of)
+    else:
+        window = scoring_window(tables, as_of, lookback_days, 0)
+        table = build_features(tables, learn_catalogue(tables, declared, window), window)
+    frame = table.frame.assign(customer_status=table.status).reset_index()
+    with replacing(output) as fresh:
+        if output.suffix == ".parquet":
+            frame.to_parquet(fresh, index=False)
+        else:
+            frame.to_csv(fresh, index=False)
+    return len(frame), table.frame.shape[1]
+
+
+@contextmanager
+def _table_writer(output: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - pyarrow is untyped
+    with replacing(output) as fresh:
+        writer = (
+            pyarrow.parquet.ParquetWriter(fresh, OUTPUT_SCHEMA)
+            if output.suffix == ".parquet"
+            else pyarrow.csv.CSVWriter(fresh, OUTPUT_SCHEMA)
+        )
+        with writer:
+            yield writer.write_table

@@ -1,0 +1,143 @@
+"""What segments are: size, worth, what sets them apart, and a name made of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from patronage.catalogue import Feature
+
+UNASSIGNED_ID = "unassigned"
+DORMANT_ID = "dormant"
+RESERVED_NAMES = {UNASSIGNED_ID: "Unassigned", DORMANT_ID: "Dormant"}
+"""Segments that exist in every model: no segment found, and no order within the lookback."""
+
+_TRAITS_IN_A_NAME = 2
+_NOTABLE = 0.25
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A feature in which a segment differs from all customers.
+
+    Attributes
+    ----------
+    feature : str
+    label : str
+        In words, such as "high spend".
+    effect : float
+        Difference of mean ranks in standard deviations of ranks; positive is higher.
+    """
+
+    feature: str
+    label: str
+    effect: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a model.
+
+    Attributes
+    ----------
+    id, name : str
+        The id is opaque and survives retraining; the name is for people.
+    share : float
+        Share of active customers when the model was trained.
+    n_customers : int
+    value_per_customer : float, optional
+        Mean first outcome in the judge window, measured with the backtested model; None for a segment it does not
+        know.
+    jaccard : float
+        Stability under refits.
+    traits : tuple of Trait
+        Strongest first.
+    """
+
+    id: str
+    name: str
+    share: float
+    n_customers: int
+    value_per_customer: float | None
+    jaccard: float
+    traits: tuple[Trait, ...]
+
+
+def describe_segments(
+    ids: Sequence[str],
+    labels: np.ndarray,
+    features: pd.DataFrame,
+    declared: Sequence[Feature],
+    *,
+    value_per_id: dict[str, float],
+    jaccard: np.ndarray,
+) -> tuple[Segment, ...]:
+    """Describe and name segments, in the order of their labels.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Id per label.
+    labels : ndarray of shape (n_customers,)
+    features : DataFrame of shape (n_customers, n_features)
+    declared : sequence of Feature
+        Features that may describe a segment; sensitive ones are left out of names.
+    value_per_id : dict
+        Judged value per customer, by id.
+    jaccard : ndarray of shape (n_segments,)
+    """
+    traits = [_traits(labels == label, features, declared) for label in range(len(ids))]
+    names = _unique_names(traits, ids)
+    return tuple(
+        Segment(
+            id=ids[label],
+            name=names[label],
+            share=float(np.mean(labels == label)),
+            n_customers=int(np.sum(labels == label)),
+            value_per_customer=value_per_id.get(ids[label]),
+            jaccard=float(jaccard[label]),
+            traits=tuple(traits[label][:8]),
+        )
+        for label in range(len(ids))
+    )
+
+
+def _traits(inside: np.ndarray, features: pd.DataFrame, declared: Sequence[Feature]) -> list[Trait]:
+    """Differences in mean rank: they do not depend on a feature's scale or on a few giants."""
+    found = []
+    for feature in declared:
+        if feature.role == "sensitive" or feature.is_text or not feature.labels:
+            continue
+        values = features[feature.name]
+        known = values.notna().to_numpy()
+        if not known.any() or not (known & inside).any():
+            continue
+        ranks = values.rank().to_numpy()
+        spread = np.std(ranks[known])
+        effect = (ranks[known & inside].mean() - ranks[known].mean()) / spread if spread > 0 else 0.0
+        side = "high" if effect > 0 else "low"
+        if side in feature.labels and effect:
+            found.append(Trait(feature.name, feature.labels[side], float(effect)))
+    return sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature))
+
+
+def _unique_names(traits: Sequence[list[Trait]], ids: Sequence[str]) -> list[str]:
+    """The fewest strongest traits that tell the segments apart; the id decides where none do."""
+    names = [""] * len(traits)
+    for n_traits in range(_TRAITS_IN_A_NAME, 6):
+        unclear = {label for label, name in enumerate(names) if not name or names.count(name) > 1}
+        for label, found in enumerate(traits):
+            if label in unclear:
+                notable = [trait.label for trait in found if abs(trait.effect) >= _NOTABLE][:n_traits]
+                names[label] = _sentence(notable) or "Like the average customer"
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name} ({ids[label]})" if names.count(name) > 1 else name for label, name in enumerate(names)]
+
+
+def _sentence(labels: Sequence[str]) -> str:
+    text = ", ".join(dict.fromkeys(labels))
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,190 @@
+"""Which candidate wins, and why: gates first, then an objective, then the fewest segments among near equals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from patronage.errors import InvalidConfigError
+from patronage.evaluation.judgement import METRICS, Row
+
+@dataclass(frozen=True)
+class Gates:
+    """What a candidate must reach to be considered; no threshold is lowered for a demo.
+
+    Attributes
+    ----------
+    min_segments, max_segments : int
+        Fewer is no segmentation, more cannot be acted on.
+    min_share : float
+        Smallest segment's share of customers.
+    coverage : float
+        Share of customers that a segment was found for.
+    ari : float
+        Mean agreement of refits with the candidate.
+    jaccard : float
+        Stability of the least stable segment.
+    """
+
+    min_segments: int = 2
+    max_segments: int = 20
+    min_share: float = 0.03
+    coverage: float = 0.8
+    ari: float = 0.7
+    jaccard: float = 0.5
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a winner is chosen.
+
+    Attributes
+    ----------
+    weights : mapping
+        Metric → weight; the objective is the weighted sum.
+    tolerance : float
+        Candidates this close to the best count as equal; the one with the fewest segments wins.
+    gates : Gates
+    """
+
+    weights: Mapping[str, float]
+    tolerance: float = 0.02
+    gates: Gates = field(default_factory=Gates)
+
+    def __post_init__(self) -> None:
+        """Check the declaration."""
+        unknown = sorted(set(self.weights) - set(METRICS))
+        if unknown or not self.weights:
+            raise InvalidConfigError(
+                f"selection.weights names {', '.join(unknown) or 'no metric'}; known metrics: {', '.join(METRICS)}."
+            )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one candidate.
+
+    Attributes
+    ----------
+    row : Row
+    objective : float
+        NaN where the candidate failed.
+    failed : tuple of str
+        The gates it failed, each with figure and limit.
+    reason : str
+        Why it won or did not, in words.
+    """
+
+    row: Row
+    objective: float
+    failed: tuple[str, ...]
+    reason: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all gates were passed."""
+        return not self.failed
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome: a winner or none, and a reason for every candidate (in the order given)."""
+
+    winner: Verdict | None
+    verdicts: tuple[Verdict, ...]
+
+    def near_misses(self, n: int = 3) -> list[Verdict]:
+        """Candidates that failed the fewest gates, best objective first."""
+        alive = [verdict for verdict in self.verdicts if not verdict.row.failure and verdict.failed]
+        return sorted(alive, key=lambda verdict: (len(verdict.failed), -np.nan_to_num(verdict.objective)))[:n]
+
+
+def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
+    """Gates that the figures do not pass, each in words.
+
+    A figure that does not apply (NaN, or absent) fails no value gate, but size and stability must be known.
+    """
+    failed = []
+    n_segments = int(metrics["size/n_segments"])
+    if not gates.min_segments <= n_segments <= gates.max_segments:
+        failed.append(f"{n_segments} segments, allowed {gates.min_segments} to {gates.max_segments}")
+    for metric, limit, words in (
+        ("size/min_share", gates.min_share, "smallest segment"),
+        ("size/coverage", gates.coverage, "coverage"),
+        ("stability/ari", gates.ari, "ARI of refits"),
+        ("stability/jaccard_min", gates.jaccard, "least stable segment's Jaccard"),
+    ):
+        figure = metrics.get(metric, float("nan"))
+        if not figure >= limit:
+            failed.append(f"{words} {figure:.3f} < {limit:g}")
+    if metrics.get("value/lift_high", float("nan")) < 0:
+        failed.append(
+            f"kept {metrics['value/kept']:.3f} is below the best baseline's {metrics['value/kept_baseline']:.3f} "
+            f"(difference at most {metrics['value/lift_high']:.3f})"
+        )
+    return tuple(failed)
+
+
+def select(rows: Sequence[Row], policy: Policy) -> Selection:
+    """Choose among candidates.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Candidates, not baselines.
+    policy : Policy
+
+    Returns
+    -------
+    Selection
+        Pure: the same rows and policy give the same choice. Ties go to fewer segments, then to the name.
+    """
+    judged = [_judge(row, policy) for row in rows]
+    passing = [position for position, (_, failed) in enumerate(judged) if not failed]
+    winner = None
+    if passing:
+        best = max(judged[position][0] for position in passing)
+        near = [position for position in passing if judged[position][0] >= best - policy.tolerance]
+        winner = min(near, key=lambda p: (rows[p].metrics["size/n_segments"], -judged[p][0], rows[p].name))
+    verdicts = []
+    for position, (row, (objective, failed)) in enumerate(zip(rows, judged, strict=True)):
+        reason = "; ".join(failed)
+        if not failed and winner is not None:
+            reason = _reason(rows, judged, position, winner, policy)
+        verdicts.append(Verdict(row, objective, failed, reason))
+    return Selection(None if winner is None else verdicts[winner], tuple(verdicts))
+
+
+def _judge(row: Row, policy: Policy) -> tuple[float, tuple[str, ...]]:
+    if row.failure:
+        return float("nan"), (row.failure,)
+    objective = sum(weight * row.metrics.get(metric, float("nan")) for metric, weight in policy.weights.items())
+    failed = failed_gates(row.metrics, policy.gates)
+    if np.isnan(objective) and not failed:
+        absent = [metric for metric in policy.weights if np.isnan(row.metrics.get(metric, float("nan")))]
+        failed = (f"{', '.join(absent)} not applicable, but the objective needs it",)
+    return float(objective), failed
+
+
+def _reason(
+    rows: Sequence[Row],
+    judged: Sequence[tuple[float, tuple[str, ...]]],
+    position: int,
+    winner: int,
+    policy: Policy,
+) -> str:
+    objective, chosen = judged[position][0], judged[winner][0]
+    if position == winner:
+        best = max(value for value, failed in judged if not failed)
+        if chosen == best:
+            return f"chosen: best objective {chosen:.3f} of those that pass all gates"
+        return (
+            f"chosen: objective {chosen:.3f} is within {policy.tolerance:g} of the best ({best:.3f}), "
+            "with the fewest segments"
+        )
+    if objective > chosen:
+        k, fewest = (int(rows[p].metrics["size/n_segments"]) for p in (position, winner))
+        return f"passes; objective {objective:.3f} is within {policy.tolerance:g} of the winner's, but {k} segments, not {fewest}"
+    return f"passes; objective {objective:.3f} against the winner's {chosen:.3f}"

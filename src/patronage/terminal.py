@@ -1,0 +1,87 @@
+"""What a person sees in the terminal when a run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from patronage.evaluation.judgement import Row
+from patronage.leaderboard import ordered
+from patronage.segments import Segment
+from patronage.selection import Selection, Verdict
+
+SHOWN = 10
+_PLAIN_WIDTH = 160
+
+
+def console() -> Console:
+    """A console that keeps tables whole when the output goes to a file."""
+    return Console() if Console().is_terminal else Console(width=_PLAIN_WIDTH)
+
+
+def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
+    """Print the first candidates and the baselines with as many segments as the winner."""
+    table = Table(title="Leaderboard", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("candidate", no_wrap=True)
+    for heading in ("k", "kept (90 %)", "ARI", "silhouette", "min share"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    verdicts = ordered(selection)
+    for verdict in verdicts[:SHOWN]:
+        table.add_row(*_candidate(verdict), style="bold green" if verdict is selection.winner else None)
+    if len(verdicts) > SHOWN:
+        table.add_row(Text(f"… {len(verdicts) - SHOWN} more in the leaderboard in MLflow", style="dim"))
+    if selection.winner is not None:
+        k = selection.winner.row.metrics["size/n_segments"]
+        table.add_section()
+        for row in sorted(baselines, key=lambda row: -row.metrics["value/kept"]):
+            if row.metrics["size/n_segments"] == k:
+                table.add_row(row.name, f"{k:.0f}", _kept(row), "", "", "", "baseline", style="dim")
+    console().print(table)
+
+
+def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None:
+    """Print the segments and the headline figures."""
+    table = Table(title="Segments", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for heading, justify in (("id", "left"), ("name", "left"), ("share", "right"), ("customers", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type] # rich's literal
+    table.add_column("later value per customer", justify="right")
+    table.add_column("Jaccard", justify="right")
+    for segment in sorted(described, key=lambda segment: segment.id):
+        worth = "–" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
+        table.add_row(
+            segment.id, segment.name, f"{segment.share:.1%}", f"{segment.n_customers:,}", worth, f"{segment.jaccard:.2f}"
+        )
+    console().print(table)
+    if "kept" in confirm:
+        console().print(
+            f"confirmed on {confirm['n_customers']:,.0f} held-out customers: kept {confirm['kept']:.3f} "
+            f"({confirm['kept_low']:.3f} to {confirm['kept_high']:.3f}), best baseline {confirm['kept_baseline']:.3f}, "
+            f"difference {confirm['lift']:+.3f} ({confirm['lift_low']:+.3f} to {confirm['lift_high']:+.3f})",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _candidate(verdict: Verdict) -> list[str]:
+    metrics = verdict.row.metrics
+    if verdict.row.failure:
+        return [verdict.row.name, "–", "–", "–", "–", "–", verdict.row.failure]
+    return [
+        verdict.row.name,
+        f"{metrics['size/n_segments']:.0f}",
+        _kept(verdict.row),
+        f"{metrics['stability/ari']:.2f}",
+        f"{metrics['separation/silhouette']:.2f}",
+        f"{metrics['size/min_share']:.1%}",
+        verdict.reason,
+    ]
+
+
+def _kept(row: Row) -> str:
+    kept, low, high = (row.metrics[f"value/{name}"] for name in ("kept", "kept_low", "kept_high"))
+    return f"{kept:.3f} ({low:.2f}–{high:.2f})"

@@ -1,0 +1,421 @@
+"""Placing rows by density: HDBSCAN's out-of-sample prediction, from arrays."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import warnings
+
+import hdbscan
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+
+from patronage.assigners import UNASSIGNED
+from patronage.assigners.density import DensityAssigner
+
+SETTINGS = [
+    {"min_cluster_size": size, "min_samples": samples, "cluster_selection_method": method, "eps": eps}
+    for (size, samples), method, eps in itertools.product(
+        [(15, None), (20, 4), (8, 12)], ["eom", "leaf"], [0.0, 0.8]
+    )
+]
+
+
+def _blobs_with_noise():
+    rng = np.random.default_rng(0)
+    centres = rng.uniform(-8, 8, (5, 4))
+    return np.vstack(
+        [rng.normal(centre, 0.7, (80, 4)) for centre in centres] + [rng.uniform(-10, 10, (60, 4))]
+    )
+
+
+def _uneven_densities():
+    rng = np.random.default_rng(1)
+    groups = [((0, 0), 0.1, 150), ((1, 1), 0.2, 60), ((5, 0), 1.0, 120), ((5, 7), 2.0, 90), ((4, 6), 0.1, 40)]
+    return np.vstack([rng.normal(centre, scale, (size, 2)) for centre, scale, size in groups])
+
+
+def _duplicates():
+    """Draw counts, as customers have them: few distinct rows, many times each."""
+    rng = np.random.default_rng(2)
+    return np.vstack([rng.poisson(mean, (110, 3)) for mean in (1.0, 9.0, 30.0)]).astype(float)
+
+
+DATA = {"blobs": _blobs_with_noise(), "uneven": _uneven_densities(), "duplicates": _duplicates()}
+
+
+def _fit(points, *, eps=0.0, **settings):
+    clusterer = hdbscan.HDBSCAN(
+        prediction_data=True, core_dist_n_jobs=1, cluster_selection_epsilon=eps, **settings
+    )
+    return clusterer.fit(points)
+
+
+def _queries(points, seed=3):
+    """Training points, points near them, points in between and points far away."""
+    rng = np.random.default_rng(seed)
+    low, high = points.min(axis=0), points.max(axis=0)
+    near = points[rng.integers(0, len(points), 300)] + rng.normal(0, 0.3, (300, points.shape[1]))
+    between = rng.uniform(low - 2, high + 2, (300, points.shape[1]))
+    return np.vstack([points, near, between, np.round(between), 100 * between[:20]])
+
+
+def _nearest_labelled(fitted, queries, excluded):
+    """Runner-up by brute force: every distance to every training point that has a label."""
+    distance = cdist(queries, fitted.prediction_data_.raw_data)
+    by_segment = np.column_stack(
+        [distance[:, fitted.labels_ == label].min(axis=1) for label in range(fitted.labels_.max() + 1)]
+    )
+    by_segment[excluded[:, np.newaxis] == np.arange(by_segment.shape[1])] = np.inf
+    return np.where(np.isfinite(by_segment.min(axis=1)), by_segment.argmin(axis=1), UNASSIGNED)
+
+
+def _predict_in_selected_clusters(fitted, queries):
+    """Call approximate_predict with the clusters that were selected, which 0.8.44 only guesses.
+
+    They are the topmost clusters of the condensed tree that have points of one label, and no noise, below.
+    """
+    tree = fitted.condensed_tree_.to_numpy()
+    below, clusters = {}, sorted(set(tree["parent"]), reverse=True)
+    for cluster in clusters:
+        children = tree["child"][tree["parent"] == cluster]
+        below[cluster] = set().union(
+            *(below[child] if child in below else {fitted.labels_[child]} for child in children)
+        )
+    parent = dict(zip(tree["child"], tree["parent"], strict=True))
+    prediction = fitted.prediction_data_
+    prediction.cluster_map, prediction.max_lambdas = {}, {}
+    for cluster in clusters:
+        if len(below[cluster]) == 1 and UNASSIGNED not in below[cluster]:
+            top = cluster
+            while top in parent and below[parent[top]] == below[cluster]:
+                top = parent[top]
+            if top in parent and (below[parent[top]] | {UNASSIGNED}) == {0, UNASSIGNED}:
+                top = parent[top]  # allow_single_cluster: the root is selected, with noise of its own
+            prediction.cluster_map[cluster] = next(iter(below[cluster]))
+            prediction.max_lambdas[cluster] = tree["lambda_val"][tree["parent"] == top].max()
+    return hdbscan.approximate_predict(fitted, queries)
+
+
+def _bits(assignment):
+    return {
+        name: getattr(assignment, name).tobytes() for name in ("label", "runner_up", "margin", "distance")
+    }
+
+
+@pytest.fixture(scope="module", params=DATA)
+def fitted(request):
+    """Fit each planted data set, with other min_samples than min_cluster_size."""
+    return _fit(DATA[request.param], min_cluster_size=20, min_samples=4)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Fit a small assigner, whose tree is three levels deep, to tamper with."""
+    rng = np.random.default_rng(5)
+    groups = [rng.normal(centre, 0.3, (12, 2)) for centre in ((0, 0), (3, 0), (3, 3), (12, 12))]
+    return DensityAssigner.from_hdbscan(
+        _fit(np.vstack(groups), min_cluster_size=5, min_samples=3), noise="keep"
+    )
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
+def test_places_rows_as_approximate_predict_does(name, settings):
+    """Labels equal approximate_predict's, strengths to 1e-12, for eom, leaf, epsilon and any min_samples."""
+    fitted = _fit(DATA[name], **settings)
+    queries = _queries(DATA[name])
+    labels, strengths = hdbscan.approximate_predict(fitted, queries)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(queries)
+    assert labels.max() > 0
+    np.testing.assert_array_equal(placed.label, labels)
+    np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(placed.distance, 1.0 - placed.margin)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_places_rows_as_approximate_predict_does_on_any_lattice(seed):
+    """Labels equal approximate_predict's where most distances are tied with others."""
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 30, (4, 2))
+    points = np.vstack([rng.integers(-3, 4, (60, 2)) + centre for centre in centres]).astype(float)
+    fitted = _fit(points, min_cluster_size=10, min_samples=int(rng.integers(2, 9)))
+    queries = np.stack(np.meshgrid(np.arange(-6, 37), np.arange(-6, 37)), axis=-1).reshape(-1, 2)
+    labels, strengths = _predict_in_selected_clusters(fitted, queries)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(queries)
+    np.testing.assert_array_equal(placed.label, labels)
+    np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
+
+
+def test_runner_up_is_the_other_segment_with_the_nearest_training_point(fitted):
+    """The runner-up is found by brute force too, for rows in segments and for noise."""
+    queries = _queries(fitted.prediction_data_.raw_data)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(queries)
+    assert (placed.label == UNASSIGNED).any()
+    np.testing.assert_array_equal(placed.runner_up, _nearest_labelled(fitted, queries, placed.label))
+
+
+def test_noise_goes_to_the_nearest_segment_on_request(fitted):
+    """Under "nearest" a noise row gets the nearest segment, keeps strength 0, and no other row changes."""
+    queries = _queries(fitted.prediction_data_.raw_data)
+    kept = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(queries)
+    moved = DensityAssigner.from_hdbscan(fitted, noise="nearest").assign(queries)
+    noise = kept.label == UNASSIGNED
+    np.testing.assert_array_equal(moved.label[noise], kept.runner_up[noise])
+    np.testing.assert_array_equal(moved.label[~noise], kept.label[~noise])
+    np.testing.assert_array_equal(moved.margin, kept.margin)
+    assert not moved.margin[noise].any()
+    np.testing.assert_array_equal(moved.runner_up, _nearest_labelled(fitted, queries, moved.label))
+
+
+@pytest.mark.parametrize("noise", ["keep", "nearest"])
+def test_a_row_gets_the_same_bits_whichever_rows_come_along(fitted, noise, monkeypatch):
+    """One at a time, shuffled, in slices or all together: every output is equal bit for bit."""
+    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise)
+    queries = _queries(fitted.prediction_data_.raw_data)
+    together = assigner.assign(queries)
+    order = np.random.default_rng(7).permutation(len(queries))
+    shuffled = assigner.assign(queries[order])
+    alone = [assigner.assign(queries[[row]]) for row in range(len(queries))]
+    monkeypatch.setattr("patronage.assigners.density._ROWS_AT_ONCE", 37)
+    assert _bits(assigner.assign(queries)) == _bits(together)
+    for name in ("label", "runner_up", "margin", "distance"):
+        expected = getattr(together, name)
+        assert getattr(shuffled, name).tobytes() == expected[order].tobytes()
+        assert np.concatenate([getattr(one, name) for one in alone]).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("noise", ["keep", "nearest"])
+def test_arrays_build_an_equal_assigner(fitted, noise, tmp_path):
+    """What arrays() returns survives np.savez without pickle and builds an assigner that places alike."""
+    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise)
+    np.savez(tmp_path / "density.npz", allow_pickle=False, **assigner.arrays())
+    with np.load(tmp_path / "density.npz", allow_pickle=False) as stored:
+        again = DensityAssigner(**stored)
+    queries = _queries(fitted.prediction_data_.raw_data)
+    assert again == assigner
+    assert DensityAssigner(**assigner.arrays()) == assigner
+    assert _bits(again.assign(queries)) == _bits(assigner.assign(queries))
+
+
+def test_assigners_with_other_arrays_are_not_equal(small):
+    """Equality looks at the values, and nothing else is equal to an assigner."""
+    assert DensityAssigner(**{**small.arrays(), "noise": np.array("nearest")}) != small
+    assert small != "density"
+
+
+def test_a_clustering_of_noise_alone_assigns_nobody():
+    """Without segments every row is unassigned with margin 0 and distance 1, whatever becomes of noise."""
+    points = np.random.default_rng(0).uniform(0, 1, (40, 3))
+    fitted = _fit(points, min_cluster_size=25, min_samples=5)
+    assert (fitted.labels_ == UNASSIGNED).all()
+    for noise in ("keep", "nearest"):
+        assigner = DensityAssigner.from_hdbscan(fitted, noise=noise)
+        placed = assigner.assign(points)
+        assert assigner.n_segments == 0
+        assert (placed.label == UNASSIGNED).all()
+        assert (placed.runner_up == UNASSIGNED).all()
+        assert not placed.margin.any()
+        assert (placed.distance == 1.0).all()
+
+
+def test_a_single_segment_has_no_runner_up():
+    """Where the root is the only cluster, its own noise stays noise and its members have no runner-up."""
+    points = np.random.default_rng(4).normal(size=(150, 2))
+    fitted = _fit(points, min_cluster_size=5, min_samples=5, allow_single_cluster=True)
+    assert set(fitted.labels_) == {UNASSIGNED, 0}
+    queries = _queries(points)
+    assigner = DensityAssigner.from_hdbscan(fitted, noise="keep")
+    placed = assigner.assign(queries)
+    labels, strengths = _predict_in_selected_clusters(fitted, queries)
+    assert assigner.n_segments == 1
+    np.testing.assert_array_equal(placed.label, labels)
+    np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(placed.runner_up, np.where(labels == 0, UNASSIGNED, 0))
+
+
+def test_a_tree_that_never_splits_places_nobody():
+    """A root without children holds nobody, as in approximate_predict; its segment is the nearest one."""
+    points = np.random.default_rng(4).normal(size=(60, 2))
+    fitted = _fit(points, min_cluster_size=30, min_samples=5, allow_single_cluster=True)
+    assert fitted.labels_.max() == 0
+    with pytest.warns(UserWarning, match="does not have any defined clusters"):
+        labels, _ = hdbscan.approximate_predict(fitted, points)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(points)
+    np.testing.assert_array_equal(placed.label, labels)
+    assert (placed.runner_up == 0).all()
+    assert not DensityAssigner.from_hdbscan(fitted, noise="nearest").assign(points).label.any()
+
+
+CHAIN = np.arange(5) * 0.8
+SPLIT_FIRST = np.concatenate([CHAIN, CHAIN + 4.2])
+POINT_FIRST = np.concatenate([[-0.97], CHAIN, CHAIN + 4.15]) + 50.0
+NESTED = np.concatenate([np.arange(5) / 2 + start for start in (0.0, 4.0, 7.0, 50.0)])
+
+
+@pytest.mark.parametrize(
+    ("column", "n_segments", "selection"),
+    [
+        (np.concatenate([SPLIT_FIRST, POINT_FIRST]), 2, {}),
+        (NESTED, 3, {"cluster_selection_method": "leaf", "eps": 2.0}),
+    ],
+    ids=["split-first", "nested"],
+)
+def test_segments_are_numbered_as_the_training_labels(column, n_segments, selection):
+    """A cluster that split before a point left it, or lies in another one, keeps its label.
+
+    approximate_predict of hdbscan 0.8.44 loses half of the first, all of the second, and permutes the rest.
+    """
+    points = column[:, np.newaxis]
+    fitted = _fit(points, min_cluster_size=5, min_samples=1, **selection)
+    assert set(fitted.labels_) == set(range(n_segments))
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(points)
+    np.testing.assert_array_equal(placed.label, fitted.labels_)
+
+
+def test_a_point_on_top_of_duplicates_is_placed():
+    """Where enough rows coincide, reach is 0 and λ_max infinite; labels and strengths stay hdbscan's."""
+    rng = np.random.default_rng(8)
+    spread = np.vstack([rng.normal(centre, 0.2, (30, 2)) for centre in (0.0, 6.0)])
+    points = np.vstack([spread, np.zeros((20, 2)), np.full((20, 2), 6.0)])
+    with warnings.catch_warnings():
+        # hdbscan divides by the zero distances between duplicates.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module="hdbscan")
+        fitted = _fit(points, min_cluster_size=10, min_samples=5)
+    queries = _queries(points)
+    labels, strengths = hdbscan.approximate_predict(fitted, queries)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(queries)
+    np.testing.assert_array_equal(placed.label, labels)
+    np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
+
+
+def test_fewer_training_points_than_neighbours_are_enough():
+    """With fewer than 2 · min_samples training points, where hdbscan fails, all of them are neighbours."""
+    points = np.vstack([np.linspace(0, 1, 8), np.linspace(5, 6, 8)]).reshape(-1, 1)
+    fitted = _fit(points, min_cluster_size=4, min_samples=9)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="nearest").assign(points)
+    assert placed.label.shape == (16,)
+
+
+def test_points_are_not_changed_and_no_rows_give_no_rows(small):
+    """Arrays that come in stay writeable and as they were; an empty batch gives an empty assignment."""
+    given_arrays = {name: array.copy() for name, array in small.arrays().items()}
+    assigner = DensityAssigner(**given_arrays)
+    queries = _queries(given_arrays["points"])
+    before = queries.copy()
+    assigner.assign(queries)
+    np.testing.assert_array_equal(queries, before)
+    assert given_arrays["points"].flags.writeable
+    assert not assigner.arrays()["points"].flags.writeable
+    assert assigner.assign(np.empty((0, 2))).label.shape == (0,)
+
+
+def test_points_in_any_layout_and_type_are_placed_alike(small):
+    """Column order and float32 or integer coordinates of the same value change nothing."""
+    queries = np.round(_queries(small.arrays()["points"]))
+    expected = _bits(small.assign(queries))
+    assert _bits(small.assign(np.asfortranarray(queries))) == expected
+    assert _bits(small.assign(queries.astype(np.float32))) == expected
+    assert _bits(small.assign(queries.astype(np.int64))) == expected
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (np.zeros((3, 5)), r"points of shape \(n_rows, 2\), got shape \(3, 5\)"),
+        (np.zeros(2), r"got shape \(2,\)"),
+        (np.array([[0.0, np.nan]]), "finite points only"),
+        (np.array([[np.inf, 0.0]]), "finite points only"),
+    ],
+)
+def test_points_of_another_space_are_refused(small, points, message):
+    """Wrong dimensions and values that are not finite are named in the error."""
+    with pytest.raises(ValueError, match=message):
+        small.assign(points)
+
+
+def test_only_a_euclidean_clusterer_with_prediction_data_is_taken_over():
+    """Another metric, missing prediction data and an unknown rule for noise are refused with the remedy."""
+    points = DATA["uneven"][:80]
+    with pytest.raises(ValueError, match="metric='manhattan'"):
+        DensityAssigner.from_hdbscan(_fit(points, metric="manhattan"), noise="keep")
+    with pytest.raises(ValueError, match="prediction_data=True"):
+        DensityAssigner.from_hdbscan(hdbscan.HDBSCAN(core_dist_n_jobs=1).fit(points), noise="keep")
+    with pytest.raises(ValueError, match=r"noise must be one of .*got drop"):
+        DensityAssigner.from_hdbscan(_fit(points), noise="drop")
+
+
+def _last(array, value):
+    changed = array.copy()
+    changed[-1] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "tamper", "message"),
+    [
+        ("points", lambda a: a[:, 0], r"points must be float64 of shape \('≥1', '≥1'\), got"),
+        ("points", lambda a: a[:0], "points must be"),
+        ("points", lambda a: a.astype(str), "points must be float64"),
+        ("points", lambda a: _last(a, np.nan), "points must be finite"),
+        ("core_distances", lambda a: a[:-1], "core_distances must be float64 of shape"),
+        ("core_distances", lambda a: _last(a, -1.0), "core_distances must be ≥ 0, got -1.0"),
+        ("core_distances", lambda a: _last(a, np.inf), "core_distances must be finite"),
+        ("labels", lambda a: a.astype(float), "labels must be int64"),
+        ("labels", lambda a: _last(a, -2), "labels must be −1 or number the segments from 0 on"),
+        ("labels", lambda a: _last(a, 2**62), "labels must be −1 or number"),
+        ("point_cluster", lambda a: _last(a, 10**6), r"point_cluster must be in \[0, \d+\), got 1000000"),
+        ("point_cluster", lambda a: _last(a, -1), "point_cluster must be in"),
+        ("point_lambda", lambda a: _last(a, np.nan), "point_lambda must be ≥ 0, got nan"),
+        ("cluster_parent", lambda a: _last(a, len(a) - 1), "cluster_parent must be an earlier cluster"),
+        ("cluster_parent", lambda a: _last(a, -1), "cluster_parent must be an earlier cluster"),
+        ("cluster_parent", lambda a: np.roll(a, 1), "cluster_parent of the root"),
+        ("cluster_parent", lambda a: a[:0], "cluster_parent must be int64 of shape"),
+        ("cluster_lambda", lambda a: _last(a, -1.0), "cluster_lambda must be ≥ 0"),
+        ("cluster_lambda", lambda a: a[:-1], "cluster_lambda must be float64 of shape"),
+        ("cluster_label", lambda a: _last(a, 99), r"cluster_label must be in \[-1, \d+\), got 99"),
+        ("cluster_max_lambda", lambda a: _last(a, np.nan), "cluster_max_lambda must be ≥ 0"),
+        ("min_samples", lambda a: a * 0, r"min_samples must be in \[1, 48\), got 0"),
+        ("min_samples", lambda a: a * 0 + 48, "min_samples must be in"),
+        ("min_samples", lambda a: a[np.newaxis], "min_samples must be int64 of shape"),
+        ("noise", lambda _: np.array("drop"), "noise must be one of"),
+        ("noise", lambda _: np.array(1.0), "noise must be str_ of shape"),
+        ("noise", lambda _: np.array(None), "noise must be str_ of shape"),
+    ],
+)
+def test_tampered_arrays_are_refused(small, name, tamper, message):
+    """Each array is checked for type, shape, values and indices, and the error names it."""
+    arrays = small.arrays()
+    with pytest.raises(ValueError, match=message):
+        DensityAssigner(**{**arrays, name: tamper(arrays[name])})
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(["labels", "point_cluster", "cluster_parent", "cluster_label"]),
+    where=st.integers(0, 2**16),
+    value=st.integers(-3, 10) | st.integers(-(2**63), 2**63 - 1),
+)
+def test_no_index_escapes(small, name, where, value):
+    """Whatever an index is replaced by, either the assigner refuses it or every row gets a valid label."""
+    arrays = small.arrays()
+    changed = arrays[name].copy()
+    changed[where % len(changed)] = value
+    try:
+        assigner = DensityAssigner(**{**arrays, name: changed})
+    except ValueError:
+        return
+    placed = assigner.assign(_queries(arrays["points"]))
+    for segment in (placed.label, placed.runner_up):
+        assert set(segment) <= set(range(UNASSIGNED, assigner.n_segments))
+    assert ((placed.margin >= 0) & (placed.margin <= 1)).all()
+
+
+def test_scoring_does_not_need_hdbscan():
+    """The module that places rows does not import the clusterer."""
+    code = "import sys, patronage.assigners.density; sys.exit('hdbscan' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
