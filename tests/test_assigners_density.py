@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from sklearn.neighbors import KDTree
 
 from patronage.assigners import UNASSIGNED
 from patronage.assigners.density import DensityAssigner
@@ -135,6 +136,66 @@ def test_places_rows_as_approximate_predict_does(name, settings):
     np.testing.assert_array_equal(placed.label, labels)
     np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
     np.testing.assert_array_equal(placed.distance, 1.0 - placed.margin)
+
+
+def _by_hand(column, core_distances, labels, *, min_samples, **changes):
+    """Build an assigner of points on a line, with one cluster per segment right below the root."""
+    labels = np.array(labels)
+    n_clusters = labels.max() + 2
+    arrays = {
+        "points": np.array(column, dtype=float)[:, np.newaxis],
+        "core_distances": np.array(core_distances, dtype=float),
+        "labels": labels,
+        "point_cluster": labels + 1,
+        "point_lambda": np.full(len(labels), 0.01),
+        "cluster_parent": np.minimum(np.arange(n_clusters) - 1, 0),
+        "cluster_lambda": np.full(n_clusters, 0.01),
+        "cluster_label": np.arange(n_clusters) - 1,
+        "cluster_max_lambda": np.full(n_clusters, 10.0),
+        "min_samples": np.array(min_samples),
+        "noise": np.array("keep"),
+    }
+    return DensityAssigner(**{**arrays, **changes})
+
+
+def test_a_farther_point_in_a_denser_place_is_joined():
+    """Of 2 · min_samples neighbours the one with the smallest reach decides, even if it is the farthest."""
+    assigner = _by_hand(
+        [1.0, -1.1, 1.2, -1.3, -1.7], [5.0, 5.0, 5.0, 0.5, 0.5], [0, 0, 0, 1, 1], min_samples=2
+    )
+    placed = assigner.assign(np.zeros((1, 1)))
+    assert placed.label.tolist() == [1]
+    assert placed.margin == pytest.approx(1 / 1.3 / 10)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_of_equally_near_points_the_first_of_the_search_tree_is_joined(order):
+    """Two points tie for the last place among min_samples + 1 neighbours: the tree's order decides."""
+    column, core, labels = (
+        np.array([1.0, 1.1, 1.2, -1.2]),
+        np.array([5.0, 5.0, 0.5, 0.5]),
+        np.array([0, 0, 0, 1]),
+    )
+    order = list(order)
+    neighbours = KDTree(column[order, np.newaxis]).query(np.zeros((1, 1)), k=4)[1][0]
+    expected = next(labels[order][point] for point in neighbours if core[order][point] == 0.5)
+    placed = _by_hand(column[order], core[order], labels[order], min_samples=2).assign(np.zeros((1, 1)))
+    assert placed.label.tolist() == [expected]
+
+
+def test_the_lowest_number_is_runner_up_where_segments_are_equally_near():
+    """Noise halfway between two segments, inside the box of the second, has the first as runner-up."""
+    assigner = _by_hand([1.0, 2.0, -1.0, 3.0, 0.0], [1.0] * 5, [0, 0, 1, 1, -1], min_samples=1)
+    placed = assigner.assign(np.array([[0.0]]))
+    assert (placed.label.tolist(), placed.runner_up.tolist()) == ([UNASSIGNED], [0])
+
+
+def test_what_the_root_was_born_at_does_not_matter():
+    """Climbing ends at the root, whatever its λ says."""
+    line = {"column": [0, 1, 9, 10], "core_distances": [1] * 4, "labels": [0, 0, 1, 1], "min_samples": 1}
+    changes = {"point_lambda": np.ones(4), "cluster_lambda": np.array([np.inf, 0.5, 0.5])}
+    placed = _by_hand(**line, **changes).assign(np.array([[0.0], [4.0], [500.0]]))
+    assert placed.label.tolist() == [0, UNASSIGNED, UNASSIGNED]
 
 
 @pytest.mark.parametrize("seed", range(12))

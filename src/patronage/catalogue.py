@@ -151,7 +151,8 @@ class Catalogue:
     def from_dict(cls, plain: Mapping[str, Any]) -> Catalogue:
         """Rebuild from `to_dict`."""
         features = tuple(
-            Feature(**{**entry, "levels": tuple(entry["levels"]), "expand": None}) for entry in plain["features"]
+            Feature(**{**entry, "levels": tuple(entry["levels"]), "expand": None})
+            for entry in plain["features"]
         )
         vocabularies = {name: tuple(values) for name, values in plain["vocabularies"].items()}
         return cls(features, dict(plain["skipped"]), vocabularies)

@@ -172,17 +172,16 @@ def _log_to_terminal(*, quiet: bool) -> None:
 
 
 def _train(config: dict[str, Any]) -> int:
+    from patronage import terminal  # noqa: PLC0415
     from patronage.config import training  # noqa: PLC0415
     from patronage.errors import NoCandidatePassedError  # noqa: PLC0415
-    from patronage import terminal  # noqa: PLC0415
     from patronage.train import train  # noqa: PLC0415
 
     trained = train(training(config))
     terminal.leaderboard(trained.selection, trained.baselines)
     if trained.selection.winner is None or trained.model is None:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
-        failed = [f"  refit at the newest day: {reason}" for reason in trained.refit_failed]
-        raise NoCandidatePassedError("\n".join(["no candidate passed; nothing is registered.", *failed, *misses]))
+        raise NoCandidatePassedError("\n".join(["no candidate passed; nothing is registered.", *misses]))
     terminal.segments(trained.model.segments, trained.confirm)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")
     return 0
@@ -250,7 +249,7 @@ def _features(config: dict[str, Any]) -> int:
 
 
 def _ui(config: dict[str, Any]) -> int:
-    import subprocess  # noqa: PLC0415, S404 - starts MLflow's own server
+    import subprocess  # noqa: PLC0415 - starts MLflow's own server
 
     from patronage.tracking import Tracking, ui_command  # noqa: PLC0415
 

@@ -78,6 +78,16 @@ class Clusterer:
                     f"clusterer.{self.name}.grid.{parameter} is empty; at least one value is needed."
                 )
 
+    @property
+    def most_segments(self) -> int:
+        """The most segments that a candidate is asked for; 0 where the number is found, not given."""
+        given = (
+            value
+            for parameter in ("n_clusters", "n_components")
+            for value in [*self.grid.get(parameter, ()), self.parameters.get(parameter, 0)]
+        )
+        return max((int(value) for value in given), default=0)
+
     def candidates(self) -> list[Candidate]:
         """Every combination of the grid."""
         names = list(self.grid)

@@ -112,6 +112,7 @@ class GatesSchema:
     coverage: float = 0.8
     ari: float = 0.7
     jaccard: float = 0.5
+    ari_backtest: float = 0.7
 
 
 @dataclass
@@ -121,7 +122,6 @@ class SelectionSchema:
     weights: dict[str, float] = field(default_factory=dict)
     tolerance: float = 0.02
     gates: GatesSchema = field(default_factory=GatesSchema)
-    refit_ari: float = 0.7
 
 
 @dataclass
@@ -236,7 +236,9 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     for name, schema in SCHEMAS.items():
         store.store(name=f"{name}_schema", node=schema)
     parsed = [_parsed(override) for override in overrides]
-    late = [override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")]
+    late = [
+        override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")
+    ]
     wanted = [str(override.input_line) for override in parsed if override not in late]
     if config_dir is not None:
         if not Path(config_dir).is_dir():
@@ -305,7 +307,9 @@ def _in_one_line(error: Exception, overrides: Sequence[str]) -> str:
     """Hydra's message without its context, with the nearest known names where a key is unknown."""
     cause = error.__cause__ if error.__cause__ is not None else error
     text = " ".join(
-        line.strip() for line in str(error).splitlines() if line.strip() and "full_key" not in line and "object_type" not in line
+        line.strip()
+        for line in str(error).splitlines()
+        if line.strip() and "full_key" not in line and "object_type" not in line
     )
     if "object_type" in str(error) or "full_key" in str(error):
         key = re.search(r"full_key: (\S+)", str(cause)) or re.search(r"full_key: (\S+)", str(error))
@@ -333,11 +337,12 @@ def training(config: Mapping[str, Any]) -> Training:
         lookback_days=_positive("lookback_days", config["lookback_days"]),
         outcome_days=_positive("outcome_days", config["outcome_days"]),
         as_of=day("as_of", config["as_of"]),
-        representation=RepresentationChoice(config["representation"]["kind"], config["representation"]["parameters"]),
+        representation=RepresentationChoice(
+            config["representation"]["kind"], config["representation"]["parameters"]
+        ),
         clusterers=clusterers(config["clusterer"]),
         policy=Policy(selection["weights"], selection["tolerance"], Gates(**selection["gates"])),
         n_refits=_positive("stability_refits", config["stability_refits"]),
-        refit_ari=selection["refit_ari"],
         seed=config["seed"],
         workers=_positive("workers", config["workers"]),
         output=Path(config["output"]).resolve(),

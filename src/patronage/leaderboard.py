@@ -27,7 +27,7 @@ def ordered(selection: Selection) -> list[Verdict]:
     """Verdicts from the winner down."""
 
     def rank(verdict: Verdict) -> tuple[bool, bool, bool, float, str]:
-        objective = verdict.objective if verdict.objective == verdict.objective else float("-inf")  # noqa: PLR0124
+        objective = verdict.objective if verdict.objective == verdict.objective else float("-inf")
         return (
             verdict is not selection.winner,
             not verdict.passed,

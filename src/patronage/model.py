@@ -23,7 +23,7 @@ from patronage.assigners.mixture import MixtureAssigner
 from patronage.catalogue import Catalogue
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
-from patronage.recipe import FittedRecipe, Representation
+from patronage.recipe import Representation
 from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation
 from patronage.segments import DORMANT_ID, RESERVED_NAMES, UNASSIGNED_ID, Segment, Trait
 from patronage.writing import sync
@@ -130,7 +130,9 @@ class SegmentationModel:
         status = _status(features)
         active = status == ACTIVE
         ids = np.array([segment.id for segment in self.segments] + [UNASSIGNED_ID], dtype=object)
-        names = np.array([segment.name for segment in self.segments] + [RESERVED_NAMES[UNASSIGNED_ID]], dtype=object)
+        names = np.array(
+            [segment.name for segment in self.segments] + [RESERVED_NAMES[UNASSIGNED_ID]], dtype=object
+        )
 
         segment_id = np.where(status == DORMANT, DORMANT_ID, UNASSIGNED_ID).astype(object)
         segment_name = np.where(
@@ -194,7 +196,9 @@ class SegmentationModel:
         result = np.empty(len(placed.label))
         for segment in range(len(self.segments)):
             inside = placed.label == segment
-            result[inside] = np.interp(placed.distance[inside], self.calibration.distances[segment], _QUANTILES)
+            result[inside] = np.interp(
+                placed.distance[inside], self.calibration.distances[segment], _QUANTILES
+            )
         return result
 
     def save(self, folder: Path) -> None:
@@ -242,7 +246,9 @@ class SegmentationModel:
             "about": dict(self.about),
         }
         np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type] # numpy's stub lacks the keywords
-        (folder / "model.json").write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        (folder / "model.json").write_text(
+            json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+        )
         sync(folder / "arrays.npz")
         sync(folder / "model.json")
 
@@ -280,7 +286,9 @@ class SegmentationModel:
             arrays = {name: stored[name] for name in stored.files}
 
         def part(prefix: str) -> dict[str, np.ndarray]:
-            return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+            return {
+                name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)
+            }
 
         return cls(
             catalogue=Catalogue.from_dict(document["catalogue"]),
@@ -296,31 +304,6 @@ class SegmentationModel:
             trained_as_of=date.fromisoformat(document["trained_as_of"]),
             about=document["about"],
         )
-
-
-def package(
-    fitted: FittedRecipe,
-    catalogue: Catalogue,
-    segments: tuple[Segment, ...],
-    calibration: Calibration,
-    *,
-    lookback_days: int,
-    outcome_days: int,
-    trained_as_of: date,
-    about: Mapping[str, Any],
-) -> SegmentationModel:
-    """Make the packaged model of a fitted recipe."""
-    return SegmentationModel(
-        catalogue,
-        fitted.representation,
-        fitted.assigner,
-        segments,
-        calibration,
-        lookback_days,
-        outcome_days,
-        trained_as_of,
-        about,
-    )
 
 
 def _status(features: pd.DataFrame) -> np.ndarray:

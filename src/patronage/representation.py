@@ -63,7 +63,9 @@ class Column:
         """Name of the column in tables."""
         if self.kind == "value":
             return self.feature
-        return f"{self.feature} is missing" if self.kind == "missing" else f"{self.feature} is {self.levels[0]}"
+        return (
+            f"{self.feature} is missing" if self.kind == "missing" else f"{self.feature} is {self.levels[0]}"
+        )
 
 
 class StandardRepresentation(TransformerMixin, BaseEstimator):
@@ -124,7 +126,9 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         for feature in self.features:
             fitted = self._levels(feature, X) if feature.scale == "one_hot" else self._number(feature, X)
             if not fitted:
-                dropped[feature.name] = "the same for all customers" if X[feature.name].notna().any() else "always empty"
+                dropped[feature.name] = (
+                    "the same for all customers" if X[feature.name].notna().any() else "always empty"
+                )
             columns += fitted
         if not columns:
             raise InvalidInputError(
@@ -160,7 +164,9 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
                 values = X[column.feature].isna().to_numpy(float)
             else:
                 if column.feature not in scaled:
-                    scaled[column.feature] = _scaled(X[column.feature], column.scale, column.levels, column.exponent)
+                    scaled[column.feature] = _scaled(
+                        X[column.feature], column.scale, column.levels, column.exponent
+                    )
                 values = np.clip(scaled[column.feature], column.low, column.high)
             values = (values - column.centre) / column.spread
             space[:, position] = np.where(np.isnan(values), 0.0, values) * column.weight
@@ -219,7 +225,9 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         shares = X[feature.name].value_counts(normalize=False, dropna=True) / len(X)
         frequent = sorted(str(level) for level, share in shares.items() if share >= self.min_level_share)
         rare = float(sum(share for level, share in shares.items() if str(level) not in frequent))
-        columns = [_flag(feature, "level", (level,), float(shares[level])) for level in frequent if shares[level] < 1]
+        columns = [
+            _flag(feature, "level", (level,), float(shares[level])) for level in frequent if shares[level] < 1
+        ]
         if rare >= self.min_level_share:
             columns.append(_flag(feature, "level", (_RARE, *frequent), rare))
         return columns
@@ -238,7 +246,7 @@ class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
         The basis features.
     n_trees : int, default 300
         Raising it makes the space steadier and slower.
-    min_samples_leaf : int, default 10
+    min_samples_leaf : int, default 20
         Raising it smooths the predictions.
     max_features : float in (0, 1], default .5
         Share of columns tried at each split.
@@ -255,7 +263,7 @@ class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
         self,
         features: Sequence[Feature],
         n_trees: int = 300,
-        min_samples_leaf: int = 10,
+        min_samples_leaf: int = 20,
         max_features: float = 0.5,
         seed: int = 0,
     ) -> None:

@@ -86,7 +86,9 @@ def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outco
 def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
     """Read a feature table (Parquet or CSV) in chunks."""
     if not source.is_file():
-        raise InvalidInputError(f"no feature table at {source}; set input=… to an existing .parquet or .csv file.")
+        raise InvalidInputError(
+            f"no feature table at {source}; set input=… to an existing .parquet or .csv file."
+        )
     try:
         if source.suffix == ".parquet":
             for batch in pyarrow.parquet.ParquetFile(source).iter_batches(CHUNK_ROWS):
@@ -103,7 +105,9 @@ def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
             raise InvalidInputError(f"input={source}: expected a .parquet or .csv file.")
     except pa.ArrowInvalid:
         # Arrow's message may quote a line of the file.
-        raise InvalidInputError(f"feature table {source} cannot be read as {source.suffix[1:]}; write it again.") from None
+        raise InvalidInputError(
+            f"feature table {source} cannot be read as {source.suffix[1:]}; write it again."
+        ) from None
 
 
 def score(
@@ -162,7 +166,9 @@ def score(
         "customers": result.n_customers,
         "segments": {key: {"name": name, "customers": n} for key, (name, n) in result.counts.items()},
     }
-    write_text(output.with_name(output.name + ".manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False))
+    write_text(
+        output.with_name(output.name + ".manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False)
+    )
     return result
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from patronage.errors import InvalidConfigError
 from patronage.evaluation.judgement import METRICS, Row
 
+
 @dataclass(frozen=True)
 class Gates:
     """What a candidate must reach to be considered; no threshold is lowered for a demo.
@@ -26,6 +27,8 @@ class Gates:
         Mean agreement of refits with the candidate.
     jaccard : float
         Stability of the least stable segment.
+    ari_backtest : float
+        Agreement of the model refitted at the newest day with the backtested one.
     """
 
     min_segments: int = 2
@@ -34,6 +37,7 @@ class Gates:
     coverage: float = 0.8
     ari: float = 0.7
     jaccard: float = 0.5
+    ari_backtest: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -104,27 +108,38 @@ class Selection:
 def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
     """Gates that the figures do not pass, each in words.
 
-    A figure that does not apply (NaN, or absent) fails no value gate, but size and stability must be known.
+    A value that does not apply (NaN, or absent) fails no gate, but size and stability must be known. The refit's
+    figures are looked at once they are there.
     """
-    failed = []
-    n_segments = int(metrics["size/n_segments"])
-    if not gates.min_segments <= n_segments <= gates.max_segments:
-        failed.append(f"{n_segments} segments, allowed {gates.min_segments} to {gates.max_segments}")
-    for metric, limit, words in (
-        ("size/min_share", gates.min_share, "smallest segment"),
-        ("size/coverage", gates.coverage, "coverage"),
-        ("stability/ari", gates.ari, "ARI of refits"),
-        ("stability/jaccard_min", gates.jaccard, "least stable segment's Jaccard"),
-    ):
-        figure = metrics.get(metric, float("nan"))
-        if not figure >= limit:
-            failed.append(f"{words} {figure:.3f} < {limit:g}")
+    failed = _size_and_stability(metrics, gates, "size/", "stability/")
     if metrics.get("value/lift_high", float("nan")) < 0:
         failed.append(
             f"kept {metrics['value/kept']:.3f} is below the best baseline's {metrics['value/kept_baseline']:.3f} "
             f"(difference at most {metrics['value/lift_high']:.3f})"
         )
+    if "refit/ari" in metrics:
+        failed += [f"refit: {gate}" for gate in _size_and_stability(metrics, gates, "refit/", "refit/")]
+        agreement = metrics["refit/ari_backtest"]
+        if not agreement >= gates.ari_backtest:
+            failed.append(f"refit: ARI with the backtested model {agreement:.3f} < {gates.ari_backtest:g}")
     return tuple(failed)
+
+
+def _size_and_stability(metrics: Mapping[str, float], gates: Gates, size: str, stability: str) -> list[str]:
+    failed = []
+    n_segments = int(metrics[f"{size}n_segments"])
+    if not gates.min_segments <= n_segments <= gates.max_segments:
+        failed.append(f"{n_segments} segments, allowed {gates.min_segments} to {gates.max_segments}")
+    for metric, limit, words in (
+        (f"{size}min_share", gates.min_share, "smallest segment"),
+        (f"{size}coverage", gates.coverage, "coverage"),
+        (f"{stability}ari", gates.ari, "ARI of refits"),
+        (f"{stability}jaccard_min", gates.jaccard, "least stable segment's Jaccard"),
+    ):
+        figure = metrics.get(metric, float("nan"))
+        if not figure >= limit:
+            failed.append(f"{words} {figure:.3f} < {limit:g}")
+    return failed
 
 
 def select(rows: Sequence[Row], policy: Policy) -> Selection:
@@ -160,7 +175,9 @@ def select(rows: Sequence[Row], policy: Policy) -> Selection:
 def _judge(row: Row, policy: Policy) -> tuple[float, tuple[str, ...]]:
     if row.failure:
         return float("nan"), (row.failure,)
-    objective = sum(weight * row.metrics.get(metric, float("nan")) for metric, weight in policy.weights.items())
+    objective = sum(
+        weight * row.metrics.get(metric, float("nan")) for metric, weight in policy.weights.items()
+    )
     failed = failed_gates(row.metrics, policy.gates)
     if np.isnan(objective) and not failed:
         absent = [metric for metric in policy.weights if np.isnan(row.metrics.get(metric, float("nan")))]

@@ -193,9 +193,7 @@ class Tables:
         """Fingerprint of every row of every canonical table; the order of the rows does not matter."""
         parts = []
         for table in sorted(self.columns):
-            row = self.connection.execute(
-                f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {table} t"
-            ).fetchone()
+            row = self.connection.execute(f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {table} t").fetchone()
             parts.append(f"{table}:{row}")
         import hashlib  # noqa: PLC0415 - only a run that logs its data needs it
 
@@ -267,7 +265,9 @@ def resolve(path: str) -> list[str]:
         return [str(file) for root in roots if (file := Path(root) / rest).is_file()]
     if Path(path).is_file():
         return [str(Path(path).resolve())]
-    return sorted(str(Path(file).resolve()) for file in glob.glob(path, recursive=True) if Path(file).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return sorted(
+        str(Path(file).resolve()) for file in glob.glob(path, recursive=True) if Path(file).is_file()
+    )
 
 
 def _reader(file: str) -> str | None:
@@ -295,7 +295,10 @@ def _create_views(
         ids = [table.columns.get(c, c) for c, kind in kinds.items() if kind == "id" and c not in table.derive]
         source = f"SELECT * FROM {_scan(connection, name, paths[name, ''], ids)}"
     else:
-        files = (f"{quote(key)} AS (SELECT * FROM {_scan(connection, name, paths[name, key], [])})" for key in table.files)
+        files = (
+            f"{quote(key)} AS (SELECT * FROM {_scan(connection, name, paths[name, key], [])})"
+            for key in table.files
+        )
         source = f"WITH {', '.join(files)} SELECT * FROM ({table.query})" if table.files else str(table.query)
     given = _describe(connection, f"data.{name}.query", source)
 
@@ -359,7 +362,9 @@ def invalid(source_column: str, kind: Kind) -> str:
     return f"{quote(source_column)} IS NOT NULL AND {cast('', source_column, kind)} IS NULL"
 
 
-def source_columns(table: TableSource, name: str, raw_columns: Mapping[str, str]) -> dict[str, tuple[str, Kind]]:
+def source_columns(
+    table: TableSource, name: str, raw_columns: Mapping[str, str]
+) -> dict[str, tuple[str, Kind]]:
     """Canonical column → (column of ``raw_<table>``, kind), for the canonical columns that are there."""
     lower = {column.lower(): column for column in raw_columns}
     pairs = {}

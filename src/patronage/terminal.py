@@ -54,7 +54,12 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
     for segment in sorted(described, key=lambda segment: segment.id):
         worth = "–" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
         table.add_row(
-            segment.id, segment.name, f"{segment.share:.1%}", f"{segment.n_customers:,}", worth, f"{segment.jaccard:.2f}"
+            segment.id,
+            segment.name,
+            f"{segment.share:.1%}",
+            f"{segment.n_customers:,}",
+            worth,
+            f"{segment.jaccard:.2f}",
         )
     console().print(table)
     if "kept" in confirm:

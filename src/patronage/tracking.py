@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import importlib.metadata
+import io
 import json
 import logging
 import os
@@ -120,7 +122,9 @@ def _initialised(uri: str) -> Iterator[None]:
         return
     database = Path(uri.removeprefix("sqlite:///"))
     if not database.parent.is_dir():
-        raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
+        raise InvalidConfigError(
+            f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first."
+        )
     with database.with_name(database.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -149,7 +153,9 @@ class TrackedRun:
                 "windows.refit": str(windows.refit.as_of),
             }
         )
-        mlflow.set_tags({"patronage.version": __version__, "patronage.data": tables.source.name, "patronage.seed": seed})
+        mlflow.set_tags(
+            {"patronage.version": __version__, "patronage.data": tables.source.name, "patronage.seed": seed}
+        )
         counts = {name: tables.count(name) for name in tables.columns}
         profile = pd.DataFrame({"table": list(counts), "rows": list(counts.values())})
         dataset = mlflow.data.from_pandas(profile, name=tables.source.name, digest=tables.digest())
@@ -199,7 +205,9 @@ class TrackedRun:
         figure = figures.choice_of_k(selection, baselines, policy.gates)
         mlflow.log_figure(figure, "figures/choice_of_k.png")
         mlflow.set_tag("mlflow.note.content", _description(selection, confirm))
-        mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
+        mlflow.set_tag(
+            "patronage.selected", "none" if selection.winner is None else selection.winner.row.name
+        )
         if selection.winner is not None:
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
@@ -222,28 +230,24 @@ class TrackedRun:
         figure = figures.size_and_value(segments, outcome.name, outcome.unit)
         mlflow.log_figure(figure, "figures/size_and_value.png")
 
-    def log_refit(self, metrics: Mapping[str, float], failed: Sequence[str]) -> None:
-        """Log how the refit at the newest day fared."""
-        self._mlflow.log_metrics({f"refit/{name.split('/')[-1]}": value for name, value in metrics.items()})
-        self._mlflow.set_tag("patronage.refit", "; ".join(failed) or "passed")
-
     def log_seconds(self, seconds: Mapping[str, float]) -> None:
         """Log how long each stage took."""
         self._mlflow.log_metrics({f"seconds/{_key(name)}": value for name, value in seconds.items()})
 
-    def register(self, model: SegmentationModel, folder: Path) -> str:
+    def register(self, model: SegmentationModel, folder: Path, features: pd.DataFrame) -> str:
         """Log the packaged model, register it, and call it the challenger; returns the version."""
         mlflow, client, name = self._mlflow, self._client, self._tracking.registered_model
-        with tempfile.TemporaryDirectory() as scratch:
-            example = Path(scratch) / "example"
-            example.mkdir()
+        with contextlib.redirect_stderr(io.StringIO()):  # MLflow prints what the caller tells better
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={"segmentation": str(folder)},
                 code_paths=[str(Path(__file__).parent)],
-                pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
+                pip_requirements=[
+                    f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS
+                ],
                 signature=_signature(mlflow, model),
+                input_example=_example(model, features),
                 registered_model_name=name,
             )
         version = str(info.registered_model_version)
@@ -252,15 +256,17 @@ class TrackedRun:
         client.update_model_version(name, version, card)
         tags = {
             "kept": model.about["confirm"].get("kept"),
-            "ari": model.about["refit"].get("stability/ari"),
+            "ari": model.about["metrics"].get("refit/ari"),
             "n_segments": len(model.segments),
-            "min_share": model.about["refit"].get("size/min_share"),
+            "min_share": model.about["metrics"].get("refit/min_share"),
             "gates": "passed",
             "candidate": model.about["candidate"],
             "data": self._config.get("data", {}).get("name", ""),
         }
         for key, value in tags.items():
-            client.set_model_version_tag(name, version, key, value if isinstance(value, str) else _short(value))
+            client.set_model_version_tag(
+                name, version, key, value if isinstance(value, str) else _short(value)
+            )
         client.set_registered_model_alias(name, CHALLENGER, version)
         return version
 
@@ -351,12 +357,23 @@ def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
         pass  # makes a fresh store, or says why not
     root = tracking.artifact_root()
     destination = ["--default-artifact-root", root] if root is not None else []
-    return ["-m", "mlflow", "server", "--backend-store-uri", uri, *destination, "--host", host, "--port", str(port)]
+    return [
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        *destination,
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
 
 
 def model_card(model: SegmentationModel) -> str:
     """Markdown that tells a reviewer what a version is, what it is worth, and how to use it."""
-    confirm, refit = model.about["confirm"], model.about["refit"]
+    confirm, metrics = model.about["confirm"], model.about["metrics"]
     lines = [
         f"# {len(model.segments)} customer segments",
         "",
@@ -367,9 +384,9 @@ def model_card(model: SegmentationModel) -> str:
         f"| kept of the foreseeable | {_short(confirm.get('kept'))} "
         f"({_short(confirm.get('kept_low'))} to {_short(confirm.get('kept_high'))}) | customers held out for confirmation |",
         f"| best simple baseline | {_short(confirm.get('kept_baseline'))} | the same customers, same number of segments |",
-        f"| agreement of refits (ARI) | {_short(refit.get('stability/ari'))} | subsamples at the newest day |",
-        f"| agreement with the backtested model (ARI) | {_short(refit.get('ari_backtest'))} | customers at the newest day |",
-        f"| smallest segment | {_short(refit.get('size/min_share'))} | share of customers |",
+        f"| agreement of refits (ARI) | {_short(metrics.get('refit/ari'))} | subsamples at the newest day |",
+        f"| agreement with the backtested model (ARI) | {_short(metrics.get('refit/ari_backtest'))} | customers at the newest day |",
+        f"| smallest segment | {_short(metrics.get('refit/min_share'))} | share of customers |",
         "",
         f"Trained as of {model.trained_as_of}; features look back {model.lookback_days} days; "
         f"judged on the {model.outcome_days} days after.",
@@ -430,6 +447,18 @@ def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
     outputs.append(types.ColSpec("double", "atypicality", required=False))
     outputs.append(types.ColSpec("string", "basis"))
     return mlflow.models.ModelSignature(inputs=types.Schema(inputs), outputs=types.Schema(outputs))
+
+
+def _example(model: SegmentationModel, features: pd.DataFrame) -> pd.DataFrame:
+    """Three made-up customers at the quartiles of every feature: an example must not carry a real one."""
+    columns: dict[str, Any] = {"customer_id": ["a", "b", "c"], "customer_status": ["active"] * 3}
+    for feature in model.catalogue.basis:
+        known = features[feature.name].dropna()
+        if feature.is_text:
+            columns[feature.name] = [str(known.mode().iloc[0]) if len(known) else ""] * 3
+        else:
+            columns[feature.name] = known.quantile([0.25, 0.5, 0.75]).to_list() if len(known) else [0.0] * 3
+    return pd.DataFrame(columns)
 
 
 def _parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

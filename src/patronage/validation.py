@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from patronage.errors import InvalidInputError
-from patronage.tables import KEYS, Kind, TableSource, Tables, invalid, quote, source_columns
+from patronage.tables import KEYS, Kind, Tables, TableSource, invalid, quote, source_columns
 
 SHOWN_ROWS = 3
 
@@ -57,7 +57,11 @@ class Fault:
         """One line, ready for a person."""
         shown = ", ".join(str(row) for row in self.rows)
         where = f" (rows {shown}{', …' if self.n_rows > len(self.rows) else ''})" if self.rows else ""
-        ended = {"error": f"mend them or set {self.option}=drop", "drop": "dropped", "keep": "kept, left empty"}
+        ended = {
+            "error": f"mend them or set {self.option}=drop",
+            "drop": "dropped",
+            "keep": "kept, left empty",
+        }
         return f"table {self.table}, column {self.column}: {self.n_rows:,} row(s) {self.problem}{where}; {ended[self.policy]}."
 
 

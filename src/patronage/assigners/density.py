@@ -408,7 +408,7 @@ class _Segments:
             return np.full(len(points), UNASSIGNED), np.full(len(points), np.inf)
         numbers = np.arange(len(self._trees))
         # No point of a segment is nearer than the box around it: search in the nearest box, then in those
-        # that can still win. ≤ and not <: the lowest number wins where several are equally near.
+        # that can still win or draw, for the lowest number wins where several are equally near.
         bound = np.column_stack([_box_distance(points, low, high) for low, high in self._boxes])
         bound[label[:, np.newaxis] == numbers] = np.inf
         first = bound.argmin(axis=1)[:, np.newaxis] == numbers
@@ -435,7 +435,7 @@ class _Segments:
 
 
 def _box_distance(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Lower bound of the distance to anything between the corners ``low`` and ``high``; 0 inside."""
+    """Distance to the box between the corners ``low`` and ``high``, rounded down; 0 inside."""
     squared = np.zeros(len(points))
     with np.errstate(over="ignore"):
         for column, lowest, highest in zip(points.T, low, high, strict=True):

@@ -18,7 +18,9 @@ from patronage.catalogue import Feature
 from patronage.representation import OutcomeAwareRepresentation, signed_log
 
 RFM = (
-    Feature("baseline_recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None),
+    Feature(
+        "baseline_recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None
+    ),
     Feature("baseline_orders", "orders", "count(*)", empty=0),
     Feature("baseline_revenue", "orders", "sum(revenue)", empty=0),
 )
@@ -82,7 +84,8 @@ class Baselines:
         edges = [_edges(self.learn_rfm[:, axis], _N_TERCILES) for axis in range(3)]
         learn, judge = (
             sum(
-                np.searchsorted(edges[axis], rfm[:, axis], side="right") * _N_TERCILES**axis for axis in range(3)
+                np.searchsorted(edges[axis], rfm[:, axis], side="right") * _N_TERCILES**axis
+                for axis in range(3)
             )
             for rfm in (self.learn_rfm, self.judge_rfm)
         )

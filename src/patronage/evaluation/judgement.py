@@ -33,8 +33,15 @@ METRICS = (
     "value/lift",
     "value/lift_low",
     "value/lift_high",
+    "refit/n_segments",
+    "refit/min_share",
+    "refit/coverage",
+    "refit/ari",
+    "refit/jaccard_min",
+    "refit/ari_backtest",
 )
-"""What a candidate is measured by. ``lift`` is kept minus the best same-k baseline's, compared in pairs."""
+"""What a candidate is measured by. ``lift`` is kept minus the best same-k baseline's, compared in pairs;
+``refit/…`` is known for candidates that passed the backtest."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,13 @@ class Judge:
         self._distances: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def judge(
-        self, name: str, clusterer: str, representation: str, space: np.ndarray, labels: np.ndarray, stable: Stability
+        self,
+        name: str,
+        clusterer: str,
+        representation: str,
+        space: np.ndarray,
+        labels: np.ndarray,
+        stable: Stability,
     ) -> Row:
         """Judge one candidate on the *select* customers.
 

@@ -215,7 +215,9 @@ def interval(value: float, draws: np.ndarray) -> Interval:
 
 def r_squared(errors: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """1 − Σ error / Σ (y − ȳ)² per column; 0 where the outcome does not vary."""
-    total = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0) if len(targets) else np.zeros(targets.shape[1])
+    total = (
+        ((targets - targets.mean(axis=0)) ** 2).sum(axis=0) if len(targets) else np.zeros(targets.shape[1])
+    )
     return 1 - np.divide(errors.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
 
 
@@ -244,7 +246,13 @@ LEARNERS = {"boosting": _boosting, "forest": _forest, "ridge": _ridge}
 
 
 def _forecast(
-    name: str, space: np.ndarray, targets: np.ndarray, folds: np.ndarray, fold: int, column: int | None, seed: int
+    name: str,
+    space: np.ndarray,
+    targets: np.ndarray,
+    folds: np.ndarray,
+    fold: int,
+    column: int | None,
+    seed: int,
 ) -> np.ndarray:
     held_out = folds == fold
     train = ~held_out & (folds != CONFIRM)

@@ -1,0 +1,81 @@
+"""What was known of customers at a date, and what they did afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from patronage.catalogue import Catalogue, Feature
+from patronage.clusterers import Clusterer
+from patronage.errors import InvalidInputError
+from patronage.evaluation.baselines import RFM
+from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
+from patronage.journal import note
+from patronage.tables import Tables
+from patronage.windows import Window
+
+MIN_CUSTOMERS = 50
+"""Fewer cannot be divided into five folds and a confirm part that say anything."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Active customers at a window's ``as_of``; the rows of the three tables are the same customers.
+
+    Attributes
+    ----------
+    features : DataFrame of shape (n_customers, n_features)
+    outcomes : DataFrame of shape (n_customers, n_outcomes)
+        In the outcome period; a customer who stayed away has each outcome's ``empty``.
+    rfm : DataFrame of shape (n_customers, 3)
+        Recency, frequency and monetary value for the baselines, whatever features were chosen.
+    """
+
+    features: pd.DataFrame
+    outcomes: pd.DataFrame
+    rfm: pd.DataFrame
+
+
+def learn_catalogues(
+    tables: Tables, features: Sequence[Feature], outcomes: Sequence[Feature], window: Window
+) -> tuple[Catalogue, Catalogue]:
+    """Make the catalogues of features and outcomes ready, and tell what is left out."""
+    catalogues = (learn_catalogue(tables, features, window), learn_catalogue(tables, outcomes, window))
+    for kind, catalogue in zip(("feature", "outcome"), catalogues, strict=True):
+        for name, reason in catalogue.skipped.items():
+            note(f"{kind} {name} left out: {reason}")
+    note(f"{len(catalogues[0].features)} features, {len(catalogues[0].basis)} of them form segments")
+    return catalogues
+
+
+def observe(tables: Tables, catalogue: Catalogue, outcomes: Catalogue, window: Window) -> Observed:
+    """Look back from ``window.as_of`` for features, and forward for outcomes."""
+    active = build_features(tables, catalogue, window).active
+    rfm = build_features(tables, Catalogue(RFM), window).active
+    later = build_outcomes(tables, outcomes, window).reindex(active.index)
+    return Observed(active, later, rfm)
+
+
+def require_customers(
+    newest: FeatureTable, observed: Sequence[Observed], clusterers: Sequence[Clusterer]
+) -> None:
+    """Check that there are enough customers to form and judge segments.
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer active customers than `MIN_CUSTOMERS`, or than the most segments asked for.
+    """
+    counts = {status: int(n) for status, n in newest.status.value_counts().items()}
+    note("customers at the newest day: " + ", ".join(f"{n:,} {status}" for status, n in counts.items()))
+    fewest = min(len(newest.active), *(len(one.features) for one in observed))
+    most_segments = max(clusterer.most_segments for clusterer in clusterers)
+    needed = max(MIN_CUSTOMERS, most_segments)
+    if fewest < needed:
+        raise InvalidInputError(
+            f"table transactions: {fewest:,} customer(s) with an order in the lookback, at least {needed} are needed "
+            f"(up to {most_segments} segments are asked for). "
+            "Use more data, a longer lookback_days, or fewer segments."
+        )

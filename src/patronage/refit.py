@@ -1,0 +1,104 @@
+"""The refit: recipes that passed the backtest, fitted again at the newest day, must be as steady there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score
+
+from patronage.backtest import Placer
+from patronage.clusterers import Failure
+from patronage.evaluation.judgement import Row
+from patronage.evaluation.size import size
+from patronage.evaluation.stability import Stability, refit_labels, stability
+from patronage.observation import Observed
+from patronage.recipe import FittedRecipe, fit_recipes
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A recipe fitted again at the newest day.
+
+    Attributes
+    ----------
+    fitted : FittedRecipe
+    labels, backtest_labels : ndarray of shape (n_customers,)
+        Labels of the newest day's active customers by the refit, and by the backtested model.
+    stable : Stability
+        Of the refit, under subsamples at the newest day.
+    """
+
+    fitted: FittedRecipe
+    labels: np.ndarray
+    backtest_labels: np.ndarray
+    stable: Stability
+
+    def add_to(self, row: Row) -> Row:
+        """The leaderboard's line with the refit's figures."""
+        sizes = size(self.labels)
+        figures = {
+            "refit/n_segments": float(sizes.n_segments),
+            "refit/min_share": sizes.min_share,
+            "refit/coverage": sizes.coverage,
+            "refit/ari": self.stable.ari,
+            "refit/jaccard_min": float(self.stable.jaccard.min(initial=1.0)),
+            "refit/ari_backtest": float(adjusted_rand_score(self.backtest_labels, self.labels)),
+        }
+        return replace(row, metrics={**row.metrics, **figures})
+
+
+@dataclass(frozen=True)
+class FailedRefit:
+    """A recipe that finds no segments at the newest day."""
+
+    reason: str
+
+    def add_to(self, row: Row) -> Row:
+        """The leaderboard's line with the failure."""
+        return replace(row, failure=f"at the newest day: {self.reason}")
+
+
+def refit_shortlist(
+    shortlist: Sequence[FittedRecipe | Failure],
+    last: Observed,
+    newest: pd.DataFrame,
+    *,
+    n_refits: int,
+    seed: int,
+    workers: int,
+) -> list[Refit | FailedRefit]:
+    """Fit recipes again: outcomes are learned in the last complete window, segments are formed at the newest day.
+
+    Parameters
+    ----------
+    shortlist : sequence of FittedRecipe
+        Backtested recipes that passed all gates.
+    last : Observed
+        The latest window whose outcomes are complete.
+    newest : DataFrame of shape (n_customers, n_features)
+        Features of active customers at the newest day.
+    """
+    backtested = [one for one in shortlist if isinstance(one, FittedRecipe)]
+    recipes = [one.recipe for one in backtested]
+    fitted = fit_recipes(recipes, last.features, last.outcomes, seed=seed, current=newest)
+    refits = refit_labels(
+        recipes,
+        last.features,
+        last.outcomes,
+        n_refits=n_refits,
+        seed=seed,
+        workers=workers,
+        current=newest,
+    )
+    placer = Placer(newest)
+    results: list[Refit | FailedRefit] = []
+    for former, again, labels in zip(backtested, fitted, refits, strict=True):
+        if isinstance(again, Failure):
+            results.append(FailedRefit(again.reason))
+            continue
+        own = placer.labels(again)
+        results.append(Refit(again, own, placer.labels(former), stability(own, labels)))
+    return results
