@@ -20,18 +20,14 @@ from patronage.assigners.density import DensityAssigner
 
 SETTINGS = [
     {"min_cluster_size": size, "min_samples": samples, "cluster_selection_method": method, "eps": eps}
-    for (size, samples), method, eps in itertools.product(
-        [(15, None), (20, 4), (8, 12)], ["eom", "leaf"], [0.0, 0.8]
-    )
+    for (size, samples), method, eps in itertools.product([(15, None), (20, 4), (8, 12)], ["eom", "leaf"], [0.0, 0.8])
 ]
 
 
 def _blobs_with_noise():
     rng = np.random.default_rng(0)
     centres = rng.uniform(-8, 8, (5, 4))
-    return np.vstack(
-        [rng.normal(centre, 0.7, (80, 4)) for centre in centres] + [rng.uniform(-10, 10, (60, 4))]
-    )
+    return np.vstack([rng.normal(centre, 0.7, (80, 4)) for centre in centres] + [rng.uniform(-10, 10, (60, 4))])
 
 
 def _uneven_densities():
@@ -50,9 +46,7 @@ DATA = {"blobs": _blobs_with_noise(), "uneven": _uneven_densities(), "duplicates
 
 
 def _fit(points, *, eps=0.0, **settings):
-    clusterer = hdbscan.HDBSCAN(
-        prediction_data=True, core_dist_n_jobs=1, cluster_selection_epsilon=eps, **settings
-    )
+    clusterer = hdbscan.HDBSCAN(prediction_data=True, core_dist_n_jobs=1, cluster_selection_epsilon=eps, **settings)
     return clusterer.fit(points)
 
 
@@ -103,9 +97,7 @@ def _predict_in_selected_clusters(fitted, queries):
 
 
 def _bits(assignment):
-    return {
-        name: getattr(assignment, name).tobytes() for name in ("label", "runner_up", "margin", "distance")
-    }
+    return {name: getattr(assignment, name).tobytes() for name in ("label", "runner_up", "margin", "distance")}
 
 
 @pytest.fixture(scope="module", params=DATA)
@@ -119,9 +111,7 @@ def small():
     """Fit a small assigner, whose tree is three levels deep, to tamper with."""
     rng = np.random.default_rng(5)
     groups = [rng.normal(centre, 0.3, (12, 2)) for centre in ((0, 0), (3, 0), (3, 3), (12, 12))]
-    return DensityAssigner.from_hdbscan(
-        _fit(np.vstack(groups), min_cluster_size=5, min_samples=3), noise="keep"
-    )
+    return DensityAssigner.from_hdbscan(_fit(np.vstack(groups), min_cluster_size=5, min_samples=3), noise="keep")
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -160,9 +150,7 @@ def _by_hand(column, core_distances, labels, *, min_samples, **changes):
 
 def test_a_farther_point_in_a_denser_place_is_joined():
     """Of 2 · min_samples neighbours the one with the smallest reach decides, even if it is the farthest."""
-    assigner = _by_hand(
-        [1.0, -1.1, 1.2, -1.3, -1.7], [5.0, 5.0, 5.0, 0.5, 0.5], [0, 0, 0, 1, 1], min_samples=2
-    )
+    assigner = _by_hand([1.0, -1.1, 1.2, -1.3, -1.7], [5.0, 5.0, 5.0, 0.5, 0.5], [0, 0, 0, 1, 1], min_samples=2)
     placed = assigner.assign(np.zeros((1, 1)))
     assert placed.label.tolist() == [1]
     assert placed.margin == pytest.approx(1 / 1.3 / 10)

@@ -65,9 +65,7 @@ def stabilities(
     return [next(found) if isinstance(one, FittedRecipe) else None for one in fitted]
 
 
-def open_judge(
-    features: tuple[Feature, ...], learn: Observed, judged: Observed, *, seed: int, workers: int
-) -> Judge:
+def open_judge(features: tuple[Feature, ...], learn: Observed, judged: Observed, *, seed: int, workers: int) -> Judge:
     """Gather what all candidates are judged against: ceilings, the common space, the baselines."""
     common = StandardRepresentation(features).fit(learn.features).transform(judged.features)
     evidence = gather_evidence(

@@ -103,9 +103,7 @@ class Feature:
                     f"feature {self.name}: {option} must be one of {', '.join(allowed)}; got {value!r}."
                 )
         if self.scale == "ordinal" and not self.levels:
-            raise InvalidConfigError(
-                f"feature {self.name}: scale=ordinal needs levels, lowest first; got none."
-            )
+            raise InvalidConfigError(f"feature {self.name}: scale=ordinal needs levels, lowest first; got none.")
         if (self.expand is not None) != ("{match}" in self.sql):
             raise InvalidConfigError(f"feature {self.name}: expand and {{match}} in sql belong together.")
 
@@ -151,8 +149,7 @@ class Catalogue:
     def from_dict(cls, plain: Mapping[str, Any]) -> Catalogue:
         """Rebuild from `to_dict`."""
         features = tuple(
-            Feature(**{**entry, "levels": tuple(entry["levels"]), "expand": None})
-            for entry in plain["features"]
+            Feature(**{**entry, "levels": tuple(entry["levels"]), "expand": None}) for entry in plain["features"]
         )
         vocabularies = {name: tuple(values) for name, values in plain["vocabularies"].items()}
         return cls(features, dict(plain["skipped"]), vocabularies)

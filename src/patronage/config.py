@@ -236,9 +236,7 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     for name, schema in SCHEMAS.items():
         store.store(name=f"{name}_schema", node=schema)
     parsed = [_parsed(override) for override in overrides]
-    late = [
-        override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")
-    ]
+    late = [override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")]
     wanted = [str(override.input_line) for override in parsed if override not in late]
     if config_dir is not None:
         if not Path(config_dir).is_dir():
@@ -337,9 +335,7 @@ def training(config: Mapping[str, Any]) -> Training:
         lookback_days=_positive("lookback_days", config["lookback_days"]),
         outcome_days=_positive("outcome_days", config["outcome_days"]),
         as_of=day("as_of", config["as_of"]),
-        representation=RepresentationChoice(
-            config["representation"]["kind"], config["representation"]["parameters"]
-        ),
+        representation=RepresentationChoice(config["representation"]["kind"], config["representation"]["parameters"]),
         clusterers=clusterers(config["clusterer"]),
         policy=Policy(selection["weights"], selection["tolerance"], Gates(**selection["gates"])),
         n_refits=_positive("stability_refits", config["stability_refits"]),

@@ -13,9 +13,7 @@ ACCEPT = 0.5
 """Two segments are the same one if at least half of the customers in either are in both (Jaccard)."""
 
 
-def carry_ids(
-    former: np.ndarray, former_ids: Sequence[str], current: np.ndarray, n_current: int
-) -> list[str]:
+def carry_ids(former: np.ndarray, former_ids: Sequence[str], current: np.ndarray, n_current: int) -> list[str]:
     """Give the current segments ids: the former ones where they match, else ids never used before.
 
     Parameters

@@ -66,9 +66,7 @@ def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window)
     """
     names = [feature.name for feature in declared]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidConfigError(
-            f"feature {twice[0]} is declared {names.count(twice[0])} times; names must differ."
-        )
+        raise InvalidConfigError(f"feature {twice[0]} is declared {names.count(twice[0])} times; names must differ.")
     relations = _relations(tables)
     bound = _bounds(window.features_from, window.as_of)
     ready: list[Feature] = []
@@ -89,9 +87,7 @@ def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window)
             ready.append(feature)
         if reason is not None:
             if feature.required:
-                raise InvalidConfigError(
-                    f"feature {feature.name} is required but cannot be computed: {reason}"
-                )
+                raise InvalidConfigError(f"feature {feature.name} is required but cannot be computed: {reason}")
             skipped[feature.name] = reason
     if not ready:
         raise InvalidConfigError(
@@ -111,9 +107,7 @@ def build_features(tables: Tables, catalogue: Catalogue, window: Window) -> Feat
 
 def build_outcomes(tables: Tables, outcomes: Catalogue, window: Window) -> pd.DataFrame:
     """Compute outcomes in ``[as_of, as_of + outcome_days)``; customers without rows get each outcome's ``empty``."""
-    return _compute(
-        tables, outcomes.features, _bounds(window.as_of, window.outcomes_until), with_status=False
-    )
+    return _compute(tables, outcomes.features, _bounds(window.as_of, window.outcomes_until), with_status=False)
 
 
 def _bounds(start: date, as_of: date) -> dict[str, datetime]:
@@ -126,11 +120,12 @@ def _compute(
     relations = _relations(tables)
     used = sorted({feature.relation for feature in features})
     parts = [
-        f"{quote('of ' + name)} AS ({_select(name, [f for f in features if f.relation == name])})"
-        for name in used
+        f"{quote('of ' + name)} AS ({_select(name, [f for f in features if f.relation == name])})" for name in used
     ]
     columns = ", ".join(_outer(feature) for feature in features)
-    status = f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
+    status = (
+        f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
+    )
     joins = " ".join(f"LEFT JOIN {quote('of ' + name)} USING (customer_id)" for name in used)
     statement = (
         f"WITH {_ctes(relations)}, known AS ({_known(tables)}), {', '.join(parts)} "
@@ -174,9 +169,7 @@ def _ctes(relations: dict[str, str]) -> str:
     return ", ".join(f"{name} AS ({query})" for name, query in relations.items())
 
 
-def _why_not(
-    tables: Tables, relations: dict[str, str], feature: Feature, bound: dict[str, datetime]
-) -> str | None:
+def _why_not(tables: Tables, relations: dict[str, str], feature: Feature, bound: dict[str, datetime]) -> str | None:
     """Tell why a feature cannot be computed, or None."""
     if feature.relation not in relations:
         return f"there is no table for the relation {feature.relation}"
@@ -212,9 +205,7 @@ def _known(tables: Tables) -> str:
         "SELECT customer_id, true AS ordered, bool_or(ordered_at >= $start) AS recent "
         "FROM transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL GROUP BY customer_id"
     )
-    never = (
-        "SELECT customer_id, false AS ordered, false AS recent FROM customers WHERE customer_id IS NOT NULL"
-    )
+    never = "SELECT customer_id, false AS ordered, false AS recent FROM customers WHERE customer_id IS NOT NULL"
     if not tables.has("transactions"):
         return never
     if not tables.has("customers"):
@@ -233,9 +224,7 @@ def _relations(tables: Tables) -> dict[str, str]:
         relations["orders"] = _orders(tables)
     for table, key in _EVENT_TABLES.items():
         if tables.has(table):
-            relations[table] = (
-                f"SELECT {_past(tables, table)} FROM {table} WHERE {key} >= $start AND {key} < $as_of"
-            )
+            relations[table] = f"SELECT {_past(tables, table)} FROM {table} WHERE {key} >= $start AND {key} < $as_of"
     for table in ("answers", "customers"):
         if tables.has(table):
             relations[table] = f"SELECT {_past(tables, table)} FROM {table}"
@@ -276,17 +265,13 @@ def _orders(tables: Tables) -> str:
     has = tables.columns["transactions"]
     key = "order_id" if "order_id" in has else "ordered_at::DATE"
     columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
-    columns += [
-        f"sum({name}) AS {name}" for name in ("margin", "discount", "coupon", "quantity") if name in has
-    ]
+    columns += [f"sum({name}) AS {name}" for name in ("margin", "discount", "coupon", "quantity") if name in has]
     if "margin" not in has and "cost" in has:
         columns.append("sum(revenue - cost) AS margin")
     columns += [f"min({name}) AS {name}" for name in ("channel", "store_id") if name in has]
     if "product_id" in has:
         columns.append("count(DISTINCT product_id) AS n_products")
-    grouped = (
-        f"SELECT customer_id, {key} AS order_id, {', '.join(columns)} FROM lines GROUP BY customer_id, {key}"
-    )
+    grouped = f"SELECT customer_id, {key} AS order_id, {', '.join(columns)} FROM lines GROUP BY customer_id, {key}"
     return (
         "SELECT *, date_diff('day', lag(ordered_at) OVER earlier, ordered_at) AS gap_days, "
         f"row_number() OVER earlier AS order_number FROM ({grouped}) "

@@ -39,9 +39,7 @@ def choice_of_k(selection: Selection, baselines: Sequence[Row], gates: Gates) ->
             k = [row.metrics["size/n_segments"] for row in members]
             values = np.array([row.metrics.get(metric, np.nan) for row in members])
             one_each = len(set(k)) == len(k)
-            axes.plot(
-                k, values, "o-" if one_each else "o", color=colour, label=" · ".join(group), markersize=5
-            )
+            axes.plot(k, values, "o-" if one_each else "o", color=colour, label=" · ".join(group), markersize=5)
             if metric == "value/kept":
                 low = np.array([row.metrics["value/kept_low"] for row in members])
                 high = np.array([row.metrics["value/kept_high"] for row in members])
@@ -57,9 +55,7 @@ def choice_of_k(selection: Selection, baselines: Sequence[Row], gates: Gates) ->
     counts = sorted(best)
     kept.plot(counts, [best[k] for k in counts], "--", color=GREY, label="best baseline at the same k")
     ari.axhline(gates.ari, color=GREY, linestyle=":")
-    ari.annotate(
-        "gate", (0.01, gates.ari), xycoords=("axes fraction", "data"), va="bottom", color=GREY, fontsize=9
-    )
+    ari.annotate("gate", (0.01, gates.ari), xycoords=("axes fraction", "data"), va="bottom", color=GREY, fontsize=9)
     if selection.winner is not None:
         row = selection.winner.row
         for axes, metric, _ in panels:
@@ -77,17 +73,13 @@ def size_and_value(segments: Sequence[Segment], outcome: str, unit: str) -> Figu
     ordered = sorted(segments, key=lambda segment: segment.id, reverse=True)
     labels = [f"{segment.id}  {segment.name}" for segment in ordered]
     share = [100 * segment.share for segment in ordered]
-    worth = [
-        np.nan if segment.value_per_customer is None else segment.value_per_customer for segment in ordered
-    ]
+    worth = [np.nan if segment.value_per_customer is None else segment.value_per_customer for segment in ordered]
     totals = np.nan_to_num(np.array(worth)) * np.array([segment.n_customers for segment in ordered])
     total = totals.sum()
     shares.barh(labels, share, color=BLUE, height=0.62)
     values.barh(labels, worth, color=ORANGE, height=0.62)
     for y, segment in enumerate(ordered):
-        shares.annotate(
-            f" {share[y]:.0f} %  ({segment.n_customers:,})", (share[y], y), va="center", fontsize=9
-        )
+        shares.annotate(f" {share[y]:.0f} %  ({segment.n_customers:,})", (share[y], y), va="center", fontsize=9)
         part = f"  ({100 * totals[y] / total:.0f} % of all)" if total > 0 else ""
         if not np.isnan(worth[y]):
             values.annotate(f" {worth[y]:,.0f}{part}", (worth[y], y), va="center", fontsize=9)

@@ -130,14 +130,12 @@ class SegmentationModel:
         status = _status(features)
         active = status == ACTIVE
         ids = np.array([segment.id for segment in self.segments] + [UNASSIGNED_ID], dtype=object)
-        names = np.array(
-            [segment.name for segment in self.segments] + [RESERVED_NAMES[UNASSIGNED_ID]], dtype=object
-        )
+        names = np.array([segment.name for segment in self.segments] + [RESERVED_NAMES[UNASSIGNED_ID]], dtype=object)
 
         segment_id = np.where(status == DORMANT, DORMANT_ID, UNASSIGNED_ID).astype(object)
-        segment_name = np.where(
-            status == DORMANT, RESERVED_NAMES[DORMANT_ID], RESERVED_NAMES[UNASSIGNED_ID]
-        ).astype(object)
+        segment_name = np.where(status == DORMANT, RESERVED_NAMES[DORMANT_ID], RESERVED_NAMES[UNASSIGNED_ID]).astype(
+            object
+        )
         runner_up = np.full(len(features), None, dtype=object)
         confidence = np.full(len(features), np.nan)
         atypicality = np.full(len(features), np.nan)
@@ -196,9 +194,7 @@ class SegmentationModel:
         result = np.empty(len(placed.label))
         for segment in range(len(self.segments)):
             inside = placed.label == segment
-            result[inside] = np.interp(
-                placed.distance[inside], self.calibration.distances[segment], _QUANTILES
-            )
+            result[inside] = np.interp(placed.distance[inside], self.calibration.distances[segment], _QUANTILES)
         return result
 
     def save(self, folder: Path) -> None:
@@ -286,9 +282,7 @@ class SegmentationModel:
             arrays = {name: stored[name] for name in stored.files}
 
         def part(prefix: str) -> dict[str, np.ndarray]:
-            return {
-                name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)
-            }
+            return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
         return cls(
             catalogue=Catalogue.from_dict(document["catalogue"]),
@@ -319,9 +313,7 @@ def _status(features: pd.DataFrame) -> np.ndarray:
     return np.asarray(status)
 
 
-def _read_representation(
-    folder: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> Representation:
+def _read_representation(folder: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Representation:
     if state["kind"] == StandardRepresentation.kind:
         return StandardRepresentation.from_state(state)
     from skops import io  # noqa: PLC0415 - only this kind of package needs it

@@ -58,9 +58,7 @@ def observe(tables: Tables, catalogue: Catalogue, outcomes: Catalogue, window: W
     return Observed(active, later, rfm)
 
 
-def require_customers(
-    newest: FeatureTable, observed: Sequence[Observed], clusterers: Sequence[Clusterer]
-) -> None:
+def require_customers(newest: FeatureTable, observed: Sequence[Observed], clusterers: Sequence[Clusterer]) -> None:
     """Check that there are enough customers to form and judge segments.
 
     Raises

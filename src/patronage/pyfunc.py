@@ -20,9 +20,7 @@ class SegmentationPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc] # mlf
         """Open the package among the model's artifacts."""
         self.model = SegmentationModel.load(Path(context.artifacts[ARTIFACT]))
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Place customers in segments; ``customer_id`` is passed through where it is given."""
         scored = self.model.predict(model_input)
         if "customer_id" in model_input.columns:

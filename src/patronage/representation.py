@@ -63,9 +63,7 @@ class Column:
         """Name of the column in tables."""
         if self.kind == "value":
             return self.feature
-        return (
-            f"{self.feature} is missing" if self.kind == "missing" else f"{self.feature} is {self.levels[0]}"
-        )
+        return f"{self.feature} is missing" if self.kind == "missing" else f"{self.feature} is {self.levels[0]}"
 
 
 class StandardRepresentation(TransformerMixin, BaseEstimator):
@@ -164,9 +162,7 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
                 values = X[column.feature].isna().to_numpy(float)
             else:
                 if column.feature not in scaled:
-                    scaled[column.feature] = _scaled(
-                        X[column.feature], column.scale, column.levels, column.exponent
-                    )
+                    scaled[column.feature] = _scaled(X[column.feature], column.scale, column.levels, column.exponent)
                 values = np.clip(scaled[column.feature], column.low, column.high)
             values = (values - column.centre) / column.spread
             space[:, position] = np.where(np.isnan(values), 0.0, values) * column.weight
@@ -191,9 +187,7 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild a fitted representation from `state`."""
         rebuilt = cls(features=())
-        rebuilt.columns_ = tuple(
-            Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in state["columns"]
-        )
+        rebuilt.columns_ = tuple(Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in state["columns"])
         rebuilt.dropped_ = {}
         return rebuilt
 
@@ -225,9 +219,7 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         shares = X[feature.name].value_counts(normalize=False, dropna=True) / len(X)
         frequent = sorted(str(level) for level, share in shares.items() if share >= self.min_level_share)
         rare = float(sum(share for level, share in shares.items() if str(level) not in frequent))
-        columns = [
-            _flag(feature, "level", (level,), float(shares[level])) for level in frequent if shares[level] < 1
-        ]
+        columns = [_flag(feature, "level", (level,), float(shares[level])) for level in frequent if shares[level] < 1]
         if rare >= self.min_level_share:
             columns.append(_flag(feature, "level", (_RARE, *frequent), rare))
         return columns

@@ -86,18 +86,14 @@ def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outco
 def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
     """Read a feature table (Parquet or CSV) in chunks."""
     if not source.is_file():
-        raise InvalidInputError(
-            f"no feature table at {source}; set input=… to an existing .parquet or .csv file."
-        )
+        raise InvalidInputError(f"no feature table at {source}; set input=… to an existing .parquet or .csv file.")
     try:
         if source.suffix == ".parquet":
             for batch in pyarrow.parquet.ParquetFile(source).iter_batches(CHUNK_ROWS):
                 yield batch.to_pandas()
         elif source.suffix == ".csv":
             # A customer id is text whatever it looks like: 007 is not 7.
-            text = pyarrow.csv.ConvertOptions(
-                column_types={"customer_id": pa.string()}, strings_can_be_null=True
-            )
+            text = pyarrow.csv.ConvertOptions(column_types={"customer_id": pa.string()}, strings_can_be_null=True)
             with pyarrow.csv.open_csv(source, convert_options=text) as reader:
                 for batch in reader:
                     yield batch.to_pandas()
@@ -110,9 +106,7 @@ def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
         ) from None
 
 
-def score(
-    model: SegmentationModel, chunks: Iterator[pd.DataFrame], output: Path, *, about: dict[str, str]
-) -> Scored:
+def score(model: SegmentationModel, chunks: Iterator[pd.DataFrame], output: Path, *, about: dict[str, str]) -> Scored:
     """Score chunks of customers into ``output``, with a manifest beside it.
 
     Parameters
@@ -166,9 +160,7 @@ def score(
         "customers": result.n_customers,
         "segments": {key: {"name": name, "customers": n} for key, (name, n) in result.counts.items()},
     }
-    write_text(
-        output.with_name(output.name + ".manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False)
-    )
+    write_text(output.with_name(output.name + ".manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False))
     return result
 
 

@@ -175,9 +175,7 @@ def select(rows: Sequence[Row], policy: Policy) -> Selection:
 def _judge(row: Row, policy: Policy) -> tuple[float, tuple[str, ...]]:
     if row.failure:
         return float("nan"), (row.failure,)
-    objective = sum(
-        weight * row.metrics.get(metric, float("nan")) for metric, weight in policy.weights.items()
-    )
+    objective = sum(weight * row.metrics.get(metric, float("nan")) for metric, weight in policy.weights.items())
     failed = failed_gates(row.metrics, policy.gates)
     if np.isnan(objective) and not failed:
         absent = [metric for metric in policy.weights if np.isnan(row.metrics.get(metric, float("nan")))]

@@ -265,9 +265,7 @@ def resolve(path: str) -> list[str]:
         return [str(file) for root in roots if (file := Path(root) / rest).is_file()]
     if Path(path).is_file():
         return [str(Path(path).resolve())]
-    return sorted(
-        str(Path(file).resolve()) for file in glob.glob(path, recursive=True) if Path(file).is_file()
-    )
+    return sorted(str(Path(file).resolve()) for file in glob.glob(path, recursive=True) if Path(file).is_file())
 
 
 def _reader(file: str) -> str | None:
@@ -296,8 +294,7 @@ def _create_views(
         source = f"SELECT * FROM {_scan(connection, name, paths[name, ''], ids)}"
     else:
         files = (
-            f"{quote(key)} AS (SELECT * FROM {_scan(connection, name, paths[name, key], [])})"
-            for key in table.files
+            f"{quote(key)} AS (SELECT * FROM {_scan(connection, name, paths[name, key], [])})" for key in table.files
         )
         source = f"WITH {', '.join(files)} SELECT * FROM ({table.query})" if table.files else str(table.query)
     given = _describe(connection, f"data.{name}.query", source)
@@ -344,9 +341,7 @@ def _kept_rows(name: str, table: TableSource, taken: Mapping[str, str]) -> str:
     if table.null_key == "drop":
         conditions += [f"{quote(taken[key])} IS NOT NULL" for key in KEYS[name]]
     if table.invalid_value == "drop":
-        conditions += [
-            f"NOT ({invalid(taken[column], kind)})" for column, kind in kinds.items() if column in taken
-        ]
+        conditions += [f"NOT ({invalid(taken[column], kind)})" for column, kind in kinds.items() if column in taken]
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
@@ -362,9 +357,7 @@ def invalid(source_column: str, kind: Kind) -> str:
     return f"{quote(source_column)} IS NOT NULL AND {cast('', source_column, kind)} IS NULL"
 
 
-def source_columns(
-    table: TableSource, name: str, raw_columns: Mapping[str, str]
-) -> dict[str, tuple[str, Kind]]:
+def source_columns(table: TableSource, name: str, raw_columns: Mapping[str, str]) -> dict[str, tuple[str, Kind]]:
     """Canonical column → (column of ``raw_<table>``, kind), for the canonical columns that are there."""
     lower = {column.lower(): column for column in raw_columns}
     pairs = {}

@@ -122,9 +122,7 @@ def _initialised(uri: str) -> Iterator[None]:
         return
     database = Path(uri.removeprefix("sqlite:///"))
     if not database.parent.is_dir():
-        raise InvalidConfigError(
-            f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first."
-        )
+        raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
     with database.with_name(database.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -205,9 +203,7 @@ class TrackedRun:
         figure = figures.choice_of_k(selection, baselines, policy.gates)
         mlflow.log_figure(figure, "figures/choice_of_k.png")
         mlflow.set_tag("mlflow.note.content", _description(selection, confirm))
-        mlflow.set_tag(
-            "patronage.selected", "none" if selection.winner is None else selection.winner.row.name
-        )
+        mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
         if selection.winner is not None:
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
@@ -243,9 +239,7 @@ class TrackedRun:
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={"segmentation": str(folder)},
                 code_paths=[str(Path(__file__).parent)],
-                pip_requirements=[
-                    f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS
-                ],
+                pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in REQUIREMENTS],
                 signature=_signature(mlflow, model),
                 input_example=_example(model, features),
                 registered_model_name=name,
@@ -264,9 +258,7 @@ class TrackedRun:
             "data": self._config.get("data", {}).get("name", ""),
         }
         for key, value in tags.items():
-            client.set_model_version_tag(
-                name, version, key, value if isinstance(value, str) else _short(value)
-            )
+            client.set_model_version_tag(name, version, key, value if isinstance(value, str) else _short(value))
         client.set_registered_model_alias(name, CHALLENGER, version)
         return version
 
@@ -396,9 +388,7 @@ def model_card(model: SegmentationModel) -> str:
     ]
     for segment in sorted(model.segments, key=lambda segment: segment.id):
         value = "" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
-        lines.append(
-            f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |"
-        )
+        lines.append(f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
     lines += [
         "",
         "`unassigned` and `dormant` (no order within the lookback) are reserved. "

@@ -117,9 +117,7 @@ def train(training: Training) -> Trained:
             windows = _windows(tables, training)
 
         with journal.stage("build features and outcomes"):
-            catalogue, outcomes = learn_catalogues(
-                tables, training.features, training.outcomes, windows.learn
-            )
+            catalogue, outcomes = learn_catalogues(tables, training.features, training.outcomes, windows.learn)
             learn = observe(tables, catalogue, outcomes, windows.learn)
             judged = observe(tables, catalogue, outcomes, windows.judge)
             last = judged
@@ -148,9 +146,7 @@ def train(training: Training) -> Trained:
                 rows = [candidate.row for candidate in candidates]
 
             with journal.stage("refit the shortlist at the newest day"):
-                passing = [
-                    n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed
-                ]
+                passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
                 refits = refit_shortlist(
                     [fitted[n] for n in passing],
                     last,
@@ -163,9 +159,7 @@ def train(training: Training) -> Trained:
                     rows[n] = again.add_to(rows[n])
             with journal.stage("select and confirm"):
                 selection = select(rows, training.policy)
-                baselines = judge.baseline_rows(
-                    [int(r.metrics["size/n_segments"]) for r in rows if not r.failure]
-                )
+                baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
                 winner = None if selection.winner is None else rows.index(selection.winner.row)
                 confirm = {} if winner is None else judge.confirm(candidates[winner].labels)
 
@@ -246,9 +240,7 @@ def _ids(
     )
     former = first_ids(worth)
     ids = carry_ids(again.backtest_labels, former, again.labels, again.fitted.assigner.n_segments)
-    return ids, {
-        segment: float(value) for segment, value in zip(former, worth, strict=True) if np.isfinite(value)
-    }
+    return ids, {segment: float(value) for segment, value in zip(former, worth, strict=True) if np.isfinite(value)}
 
 
 def _about(selection: Selection, confirm: Mapping[str, float]) -> dict[str, Any]:

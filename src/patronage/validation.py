@@ -82,9 +82,7 @@ def validate(tables: Tables) -> list[Fault]:
     tolerated: list[Fault] = []
     for name, table in tables.source.tables.items():
         if tables.scalar(f"SELECT count(*) FROM raw_{name}") == 0:
-            fatal.append(
-                f"table {name}: 0 rows, at least one is needed; check data.{name}.path and data.{name}.where."
-            )
+            fatal.append(f"table {name}: 0 rows, at least one is needed; check data.{name}.path and data.{name}.where.")
             continue
         for fault in _faults(tables, name, table):
             if fault.policy == "error":

@@ -28,9 +28,7 @@ class CentroidAssigner:
     def __init__(self, *, centres: np.ndarray) -> None:
         centres = np.ascontiguousarray(centres, dtype=float)
         if centres.ndim != 2 or not len(centres) or not np.isfinite(centres).all():  # noqa: PLR2004 - a matrix
-            raise ValueError(
-                f"centres must be a finite (n_segments, n_dimensions) array; got shape {centres.shape}."
-            )
+            raise ValueError(f"centres must be a finite (n_segments, n_dimensions) array; got shape {centres.shape}.")
         self.centres = centres
 
     @property

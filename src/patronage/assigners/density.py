@@ -289,9 +289,7 @@ class DensityAssigner:
             placed, strength[rows] = self._fall_out(joined, reach)
             if self._noise == "nearest":
                 left = np.flatnonzero(placed == UNASSIGNED)
-                placed[left] = self._segments.other(
-                    points[rows][left], placed[left], nearest[left], distance[left]
-                )
+                placed[left] = self._segments.other(points[rows][left], placed[left], nearest[left], distance[left])
             label[rows] = placed
             runner_up[rows] = self._segments.other(points[rows], placed, nearest, distance)
         return Assignment(label=label, runner_up=runner_up, margin=strength, distance=1.0 - strength)
@@ -387,9 +385,7 @@ class _Segments:
         for rows in _slices(len(points)):
             self._other[rows], self._lead[rows] = self._search(points[rows], labels[rows])
 
-    def other(
-        self, points: np.ndarray, label: np.ndarray, nearest: np.ndarray, distance: np.ndarray
-    ) -> np.ndarray:
+    def other(self, points: np.ndarray, label: np.ndarray, nearest: np.ndarray, distance: np.ndarray) -> np.ndarray:
         """Segment other than ``label`` that has the nearest training point.
 
         By the triangle inequality a row shares the answer of its ``nearest`` training point, if that has the
@@ -458,9 +454,7 @@ def _slices(n_rows: int) -> Iterator[slice]:
         yield slice(start, min(start + _ROWS_AT_ONCE, n_rows))
 
 
-def _frozen(
-    name: str, value: np.ndarray, dtype: type[np.generic], shape: tuple[int | None, ...]
-) -> np.ndarray:
+def _frozen(name: str, value: np.ndarray, dtype: type[np.generic], shape: tuple[int | None, ...]) -> np.ndarray:
     """Read-only copy of an array of this type and shape; None stands for any length but 0."""
     value = np.asarray(value)
     same_shape = value.ndim == len(shape) and all(

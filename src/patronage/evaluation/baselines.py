@@ -18,9 +18,7 @@ from patronage.catalogue import Feature
 from patronage.representation import OutcomeAwareRepresentation, signed_log
 
 RFM = (
-    Feature(
-        "baseline_recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None
-    ),
+    Feature("baseline_recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None),
     Feature("baseline_orders", "orders", "count(*)", empty=0),
     Feature("baseline_revenue", "orders", "sum(revenue)", empty=0),
 )
@@ -83,16 +81,11 @@ class Baselines:
         """Terciles of R, F and M; the 27 cells merged by K-means on their mean outcomes, weighted by their sizes."""
         edges = [_edges(self.learn_rfm[:, axis], _N_TERCILES) for axis in range(3)]
         learn, judge = (
-            sum(
-                np.searchsorted(edges[axis], rfm[:, axis], side="right") * _N_TERCILES**axis
-                for axis in range(3)
-            )
+            sum(np.searchsorted(edges[axis], rfm[:, axis], side="right") * _N_TERCILES**axis for axis in range(3))
             for rfm in (self.learn_rfm, self.judge_rfm)
         )
         cells, own, counts = np.unique(learn, return_inverse=True, return_counts=True)
-        means = np.column_stack(
-            [np.bincount(own, weights=column) / counts for column in self.learn_targets.T]
-        )
+        means = np.column_stack([np.bincount(own, weights=column) / counts for column in self.learn_targets.T])
         k = min(n_segments, len(np.unique(means, axis=0)))
         merged = KMeans(k, n_init=10, random_state=self.seed).fit(means, sample_weight=counts)
         group = np.zeros(_N_TERCILES**3, dtype=int)
@@ -102,9 +95,7 @@ class Baselines:
     def _outcome_tree(self, n_segments: int) -> np.ndarray:
         """A regression tree with one leaf per segment, each holding at least 3 % of the learn customers."""
         smallest = max(1, int(np.ceil(0.03 * len(self.learn_space))))
-        tree = DecisionTreeRegressor(
-            max_leaf_nodes=n_segments, min_samples_leaf=smallest, random_state=self.seed
-        )
+        tree = DecisionTreeRegressor(max_leaf_nodes=n_segments, min_samples_leaf=smallest, random_state=self.seed)
         tree.fit(self.learn_space, self.learn_targets)
         return np.asarray(np.unique(tree.apply(self.judge_space), return_inverse=True)[1])
 

@@ -194,9 +194,7 @@ class Judge:
             "value/lift_high": lift.high,
         }
 
-    def _figures(
-        self, own: Separation, common: Separation, labels: np.ndarray, stable: Stability
-    ) -> dict[str, float]:
+    def _figures(self, own: Separation, common: Separation, labels: np.ndarray, stable: Stability) -> dict[str, float]:
         sizes = size(labels)
         return {
             "separation/silhouette": own.silhouette,

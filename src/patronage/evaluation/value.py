@@ -151,9 +151,7 @@ def gather_evidence(
     for part, rows in (("select", select), ("confirm", ~select)):
         n = max(int(rows.sum()), 1)
         draws[part] = rng.multinomial(n, np.full(n, 1 / n), size=N_BOOTSTRAP).astype(float)
-    lower = np.quantile(
-        r_squared_draws(ceiling[select], targets[select], draws["select"]), (1 - LEVEL) / 2, axis=0
-    )
+    lower = np.quantile(r_squared_draws(ceiling[select], targets[select], draws["select"]), (1 - LEVEL) / 2, axis=0)
     return Evidence(tuple(outcomes), targets, folds, ceiling, best, lower >= MIN_CEILING, draws)
 
 
@@ -215,9 +213,7 @@ def interval(value: float, draws: np.ndarray) -> Interval:
 
 def r_squared(errors: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """1 − Σ error / Σ (y − ȳ)² per column; 0 where the outcome does not vary."""
-    total = (
-        ((targets - targets.mean(axis=0)) ** 2).sum(axis=0) if len(targets) else np.zeros(targets.shape[1])
-    )
+    total = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0) if len(targets) else np.zeros(targets.shape[1])
     return 1 - np.divide(errors.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
 
 
