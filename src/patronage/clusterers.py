@@ -141,13 +141,17 @@ def fit_clusterer(candidate: Candidate, space: np.ndarray, seed: int) -> Assigne
         return Failure(f"{type(error).__name__}: {str(error).splitlines()[0]}")
     if any(warning.category.__name__ == "ConvergenceWarning" for warning in caught):
         return Failure(f"did not converge within max_iter={parameters.get('max_iter', 'default')}")
+    return _assigner(fitted, kind, clusterer.noise)
+
+
+def _assigner(fitted: Any, kind: str, noise: str) -> Assigner | Failure:  # noqa: ANN401 - the estimators are untyped
     if kind == "centroid":
         return CentroidAssigner(centres=fitted.cluster_centers_)
     if kind == "mixture":
         return MixtureAssigner.from_gmm(fitted)
     if fitted.labels_.max() < 0:
         return Failure("found only noise: no group of customers is denser than its surroundings")
-    return DensityAssigner.from_hdbscan(fitted, noise=clusterer.noise)
+    return DensityAssigner.from_hdbscan(fitted, noise=noise)
 
 
 def _estimator_class(target: str) -> Any:  # noqa: ANN401 - the estimators are untyped

@@ -53,5 +53,5 @@ def first_ids(worth_per_label: np.ndarray) -> list[str]:
 
 
 def segment_id(number: int) -> str:
-    """Opaque id: S01, S02, …"""
+    """Opaque id: S01, S02 and so on."""
     return f"S{number:02d}"

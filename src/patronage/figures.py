@@ -46,7 +46,7 @@ def choice_of_k(selection: Selection, baselines: Sequence[Row], gates: Gates) ->
                 axes.vlines(k, low, high, color=colour, alpha=0.35, linewidth=3)
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("number of segments")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     best: dict[float, float] = {}
     for row in baselines:
         if not row.name.startswith("shuffled"):

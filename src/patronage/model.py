@@ -171,7 +171,7 @@ class SegmentationModel:
                 f"{', …' if len(wanted) > 12 else ''}. Write one with `patronage features`, "  # noqa: PLR2004 - enough to read
                 "or score raw tables with data=…"
             )
-        columns = {}
+        columns: dict[str, pd.Series] = {}
         for feature in self.catalogue.basis:
             if feature.name not in features.columns:
                 columns[feature.name] = pd.Series(np.nan, index=features.index)

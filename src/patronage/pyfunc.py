@@ -13,14 +13,19 @@ from patronage.model import SegmentationModel
 ARTIFACT = "segmentation"
 
 
-class SegmentationPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc] # mlflow is untyped here
+class SegmentationPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc] # loaded lazily by mlflow
     """MLflow's face of a `SegmentationModel`."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's own type is private
         """Open the package among the model's artifacts."""
         self.model = SegmentationModel.load(Path(context.artifacts[ARTIFACT]))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        context: Any,  # noqa: ANN401, ARG002 - MLflow's signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
         """Place customers in segments; ``customer_id`` is passed through where it is given."""
         scored = self.model.predict(model_input)
         if "customer_id" in model_input.columns:

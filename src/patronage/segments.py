@@ -16,7 +16,7 @@ RESERVED_NAMES = {UNASSIGNED_ID: "Unassigned", DORMANT_ID: "Dormant"}
 """Segments that exist in every model: no segment found, and no order within the lookback."""
 
 _TRAITS_IN_A_NAME = 2
-_NOTABLE = 0.25
+_NOTABLE = 0.1
 
 
 @dataclass(frozen=True)

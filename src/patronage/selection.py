@@ -201,5 +201,6 @@ def _reason(
         )
     if objective > chosen:
         k, fewest = (int(rows[p].metrics["size/n_segments"]) for p in (position, winner))
-        return f"passes; objective {objective:.3f} is within {policy.tolerance:g} of the winner's, but {k} segments, not {fewest}"
+        near = f"objective {objective:.3f} is within {policy.tolerance:g} of the winner's"
+        return f"passes; {near}, but {k} segments, not {fewest}"
     return f"passes; objective {objective:.3f} against the winner's {chosen:.3f}"

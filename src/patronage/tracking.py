@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from patronage import __version__, figures
+from patronage.card import model_card, run_description, short
 from patronage.catalogue import Catalogue, Feature
 from patronage.errors import InvalidConfigError, PatronageError
 from patronage.evaluation.judgement import Row
@@ -105,8 +106,8 @@ def _mlflow(tracking: Tracking) -> Iterator[Any]:
         except mlflow.exceptions.MlflowException as error:
             raise TrackingError(f"MLflow at {uri}: {str(error).splitlines()[0]}") from error
         finally:
-            mlflow.set_tracking_uri(before["MLFLOW_TRACKING_URI"])
-            mlflow.set_registry_uri(before["MLFLOW_REGISTRY_URI"])
+            mlflow.set_tracking_uri(before["MLFLOW_TRACKING_URI"] or "")
+            mlflow.set_registry_uri(before["MLFLOW_REGISTRY_URI"] or "")
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
@@ -202,7 +203,7 @@ class TrackedRun:
         mlflow.log_table(board.astype(object).where(board.notna(), None), "leaderboard.json")
         figure = figures.choice_of_k(selection, baselines, policy.gates)
         mlflow.log_figure(figure, "figures/choice_of_k.png")
-        mlflow.set_tag("mlflow.note.content", _description(selection, confirm))
+        mlflow.set_tag("mlflow.note.content", run_description(selection, confirm))
         mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
         if selection.winner is not None:
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
@@ -258,7 +259,7 @@ class TrackedRun:
             "data": self._config.get("data", {}).get("name", ""),
         }
         for key, value in tags.items():
-            client.set_model_version_tag(name, version, key, value if isinstance(value, str) else _short(value))
+            client.set_model_version_tag(name, version, key, value if isinstance(value, str) else short(value))
         client.set_registered_model_alias(name, CHALLENGER, version)
         return version
 
@@ -337,7 +338,11 @@ def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str
             name, _, alias = address.removeprefix("models:/").partition("@")
             version = mlflow.MlflowClient().get_model_version_by_alias(name, alias).version
             found = f"models:/{name}/{version} (as @{alias})"
-        return SegmentationModel.load(local / "artifacts" / "segmentation"), found
+        # MLflow keeps an artifact under the name its folder had.
+        folders = [file.parent for file in local.glob("artifacts/*/model.json")]
+        if not folders:
+            raise TrackingError(f"model={address} is no patronage model; name a version that `patronage train` made.")
+        return SegmentationModel.load(folders[0]), found
 
 
 def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
@@ -363,63 +368,6 @@ def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
     ]
 
 
-def model_card(model: SegmentationModel) -> str:
-    """Markdown that tells a reviewer what a version is, what it is worth, and how to use it."""
-    confirm, metrics = model.about["confirm"], model.about["metrics"]
-    lines = [
-        f"# {len(model.segments)} customer segments",
-        "",
-        f"**{model.about['candidate']}** — {model.about['why']}.",
-        "",
-        "| figure | value | measured on |",
-        "|---|---|---|",
-        f"| kept of the foreseeable | {_short(confirm.get('kept'))} "
-        f"({_short(confirm.get('kept_low'))} to {_short(confirm.get('kept_high'))}) | customers held out for confirmation |",
-        f"| best simple baseline | {_short(confirm.get('kept_baseline'))} | the same customers, same number of segments |",
-        f"| agreement of refits (ARI) | {_short(metrics.get('refit/ari'))} | subsamples at the newest day |",
-        f"| agreement with the backtested model (ARI) | {_short(metrics.get('refit/ari_backtest'))} | customers at the newest day |",
-        f"| smallest segment | {_short(metrics.get('refit/min_share'))} | share of customers |",
-        "",
-        f"Trained as of {model.trained_as_of}; features look back {model.lookback_days} days; "
-        f"judged on the {model.outcome_days} days after.",
-        "",
-        "| segment | name | share | later value per customer | stability (Jaccard) |",
-        "|---|---|---|---|---|",
-    ]
-    for segment in sorted(model.segments, key=lambda segment: segment.id):
-        value = "" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
-        lines.append(f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
-    lines += [
-        "",
-        "`unassigned` and `dormant` (no order within the lookback) are reserved. "
-        "Score with `patronage score model=models:/…@champion data=…` or `mlflow.pyfunc.load_model`.",
-    ]
-    return "\n".join(lines)
-
-
-def _description(selection: Selection, confirm: Mapping[str, float]) -> str:
-    if selection.winner is None:
-        misses = "\n".join(f"- {verdict.row.name}: {verdict.reason}" for verdict in selection.near_misses())
-        return f"**No candidate passed; nothing is registered.**\n\nNear misses:\n\n{misses}"
-    row = selection.winner.row
-    others = sorted(
-        (verdict for verdict in selection.verdicts if verdict.passed and verdict is not selection.winner),
-        key=lambda verdict: -verdict.objective,
-    )[:3]
-    lines = [
-        "**Which segmentation tells most about what customers do next, and stays the same when the data wobbles?**",
-        "",
-        f"**{row.name}** — {selection.winner.reason}.",
-        "",
-        f"On customers held out for confirmation it keeps **{_short(confirm.get('kept'))}** of what was foreseeable "
-        f"({_short(confirm.get('kept_low'))} to {_short(confirm.get('kept_high'))}); the best simple baseline with as "
-        f"many segments keeps {_short(confirm.get('kept_baseline'))}.",
-    ]
-    if others:
-        lines += ["", "Next best:", "", *(f"- {verdict.row.name}: {verdict.reason}" for verdict in others)]
-    return "\n".join(lines)
-
-
 def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
     types = mlflow.types
     inputs = [
@@ -430,8 +378,7 @@ def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
         kind = "string" if feature.is_text else "double"
         inputs.append(types.ColSpec(kind, feature.name, required=feature.required))
     outputs = [types.ColSpec("string", "customer_id", required=False)]
-    for column in ("segment_id", "segment_name"):
-        outputs.append(types.ColSpec("string", column))
+    outputs += [types.ColSpec("string", column) for column in ("segment_id", "segment_name")]
     outputs.append(types.ColSpec("double", "confidence", required=False))
     outputs.append(types.ColSpec("string", "runner_up_id", required=False))
     outputs.append(types.ColSpec("double", "atypicality", required=False))
@@ -473,7 +420,3 @@ def _key(name: str) -> str:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
     return json.loads(json.dumps(value))
-
-
-def _short(value: float | None) -> str:
-    return "not applicable" if value is None else f"{value:.3g}"

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from patronage.backtest import judge_candidates, open_judge, stabilities
-from patronage.catalogue import Feature
+from patronage.catalogue import Catalogue, Feature
 from patronage.clusterers import Clusterer
 from patronage.continuity import carry_ids, first_ids
 from patronage.errors import InvalidInputError
@@ -19,7 +20,7 @@ from patronage.evaluation.judgement import Row
 from patronage.features import build_features
 from patronage.journal import Journal, note
 from patronage.model import Calibration, SegmentationModel
-from patronage.observation import Observed, learn_catalogues, observe, require_customers
+from patronage.observation import learn_catalogues, observe, require_customers
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import Refit, refit_shortlist
 from patronage.segments import describe_segments
@@ -27,7 +28,7 @@ from patronage.selection import Policy, Selection, select
 from patronage.tables import DataSource, Tables, open_tables
 from patronage.tracking import Tracking, tracked_run
 from patronage.validation import validate
-from patronage.windows import Windows, plan_windows
+from patronage.windows import Window, Windows, plan_windows
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Trained:
     seconds: dict[str, float]
 
 
-def train(training: Training) -> Trained:
+def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told in one piece
     """Run the main job: from raw tables to a registered, packaged segmentation.
 
     Raises
@@ -171,33 +172,13 @@ def train(training: Training) -> Trained:
                 again, backtested = refits[passing.index(winner)], fitted[winner]
                 assert isinstance(again, Refit)  # noqa: S101 - a winner was refitted
                 assert isinstance(backtested, FittedRecipe)  # noqa: S101 - and backtested
-                ids, worth = _ids(again, backtested, candidates[winner].labels, judged, headline.name)
-                segments = describe_segments(
-                    ids,
-                    again.labels,
-                    newest.active,
-                    catalogue.features,
-                    value_per_id=worth,
-                    jaccard=again.stable.jaccard,
-                )
-                model = SegmentationModel(
-                    catalogue=catalogue,
-                    representation=again.fitted.representation,
-                    assigner=again.fitted.assigner,
-                    segments=segments,
-                    calibration=Calibration.learn(
-                        again.fitted.assign(newest.active), again.stable.stayed, len(segments)
-                    ),
-                    lookback_days=windows.refit.lookback_days,
-                    outcome_days=windows.refit.outcome_days,
-                    trained_as_of=windows.refit.as_of,
-                    about=_about(selection, confirm),
-                )
+                ids, worth = _ids(again, backtested, candidates[winner].labels, judged.outcomes[headline.name])
+                model = _package(again, newest.active, catalogue, ids, worth, windows.refit, _about(selection, confirm))
                 model.save(training.output)
                 note(f"packaged in {training.output}")
             with journal.stage("log to MLflow"):
                 run.log_selection(selection, baselines, training.policy, confirm)
-                run.log_segments(segments, headline)
+                run.log_segments(model.segments, headline)
                 version = run.register(model, training.output, newest.active)
             run.log_seconds(journal.seconds)
             return Trained(selection, baselines, confirm, model, version, run.run_id, journal.seconds)
@@ -228,19 +209,45 @@ def _windows(tables: Tables, training: Training) -> Windows:
 
 
 def _ids(
-    again: Refit, backtested: FittedRecipe, judged_labels: np.ndarray, judged: Observed, outcome: str
+    again: Refit, backtested: FittedRecipe, judged_labels: np.ndarray, outcome: pd.Series
 ) -> tuple[list[str], dict[str, float]]:
     """Number segments by what they were worth in the backtest, and carry these ids over to the refit."""
-    first_outcome = judged.outcomes[outcome].to_numpy(float)
+    later = outcome.to_numpy(float)
     worth = np.array(
         [
-            first_outcome[judged_labels == label].mean() if (judged_labels == label).any() else np.nan
+            later[judged_labels == label].mean() if (judged_labels == label).any() else np.nan
             for label in range(backtested.assigner.n_segments)
         ]
     )
     former = first_ids(worth)
     ids = carry_ids(again.backtest_labels, former, again.labels, again.fitted.assigner.n_segments)
     return ids, {segment: float(value) for segment, value in zip(former, worth, strict=True) if np.isfinite(value)}
+
+
+def _package(
+    again: Refit,
+    features: pd.DataFrame,
+    catalogue: Catalogue,
+    ids: list[str],
+    worth: dict[str, float],
+    window: Window,
+    about: dict[str, Any],
+) -> SegmentationModel:
+    """Describe the refit's segments and put all that scoring needs in one model."""
+    segments = describe_segments(
+        ids, again.labels, features, catalogue.features, value_per_id=worth, jaccard=again.stable.jaccard
+    )
+    return SegmentationModel(
+        catalogue=catalogue,
+        representation=again.fitted.representation,
+        assigner=again.fitted.assigner,
+        segments=segments,
+        calibration=Calibration.learn(again.fitted.assign(features), again.stable.stayed, len(segments)),
+        lookback_days=window.lookback_days,
+        outcome_days=window.outcome_days,
+        trained_as_of=window.as_of,
+        about=about,
+    )
 
 
 def _about(selection: Selection, confirm: Mapping[str, float]) -> dict[str, Any]:

@@ -49,12 +49,14 @@ class MixtureAssigner:
         """Take over a fitted `sklearn.mixture.GaussianMixture` of any covariance type."""
         k, d = fitted.means_.shape
         factors = fitted.precisions_cholesky_
-        full = {
-            "full": lambda: factors,
-            "tied": lambda: np.repeat(factors[None], k, axis=0),
-            "diag": lambda: np.stack([np.diag(row) for row in factors]),
-            "spherical": lambda: np.stack([np.eye(d) * value for value in factors]),
-        }[fitted.covariance_type]()
+        if fitted.covariance_type == "full":
+            full = factors
+        elif fitted.covariance_type == "tied":
+            full = np.repeat(factors[None], k, axis=0)
+        elif fitted.covariance_type == "diag":
+            full = np.stack([np.diag(row) for row in factors])
+        else:
+            full = np.stack([np.eye(d) * value for value in factors])
         return cls(weights=fitted.weights_, means=fitted.means_, precisions_cholesky=full)
 
     @property

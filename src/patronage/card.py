@@ -1,0 +1,72 @@
+"""What a reviewer reads in MLflow: the model's card and the run's description, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from patronage.model import SegmentationModel
+from patronage.selection import Selection
+
+
+def model_card(model: SegmentationModel) -> str:
+    """Markdown that tells a reviewer what a version is, what it is worth, and how to use it."""
+    confirm, metrics = model.about["confirm"], model.about["metrics"]
+    lines = [
+        f"# {len(model.segments)} customer segments",
+        "",
+        f"**{model.about['candidate']}** — {model.about['why']}.",
+        "",
+        "| figure | value | measured on |",
+        "|---|---|---|",
+        f"| kept of the foreseeable | {short(confirm.get('kept'))} ({short(confirm.get('kept_low'))} to "
+        f"{short(confirm.get('kept_high'))}) | customers held out for confirmation |",
+        f"| best simple baseline | {short(confirm.get('kept_baseline'))} | the same, with as many segments |",
+        f"| agreement of refits (ARI) | {short(metrics.get('refit/ari'))} | subsamples at the newest day |",
+        f"| agreement with the backtested model (ARI) | {short(metrics.get('refit/ari_backtest'))} | "
+        "customers at the newest day |",
+        f"| smallest segment | {short(metrics.get('refit/min_share'))} | share of customers |",
+        "",
+        f"Trained as of {model.trained_as_of}; features look back {model.lookback_days} days; "
+        f"judged on the {model.outcome_days} days after.",
+        "",
+        "| segment | name | share | later value per customer | stability (Jaccard) |",
+        "|---|---|---|---|---|",
+    ]
+    for segment in sorted(model.segments, key=lambda segment: segment.id):
+        value = "" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
+        lines.append(f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
+    lines += [
+        "",
+        "`unassigned` and `dormant` (no order within the lookback) are reserved. "
+        "Score with `patronage score model=models:/…@champion data=…` or `mlflow.pyfunc.load_model`.",
+    ]
+    return "\n".join(lines)
+
+
+def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
+    """Markdown that tells a reviewer what a training run asked, what won and why, and what came next."""
+    if selection.winner is None:
+        misses = "\n".join(f"- {verdict.row.name}: {verdict.reason}" for verdict in selection.near_misses())
+        return f"**No candidate passed; nothing is registered.**\n\nNear misses:\n\n{misses}"
+    row = selection.winner.row
+    others = sorted(
+        (verdict for verdict in selection.verdicts if verdict.passed and verdict is not selection.winner),
+        key=lambda verdict: -verdict.objective,
+    )[:3]
+    lines = [
+        "**Which segmentation tells most about what customers do next, and stays the same when the data wobbles?**",
+        "",
+        f"**{row.name}** — {selection.winner.reason}.",
+        "",
+        f"On customers held out for confirmation it keeps **{short(confirm.get('kept'))}** of what was foreseeable "
+        f"({short(confirm.get('kept_low'))} to {short(confirm.get('kept_high'))}); the best simple baseline with as "
+        f"many segments keeps {short(confirm.get('kept_baseline'))}.",
+    ]
+    if others:
+        lines += ["", "Next best:", "", *(f"- {verdict.row.name}: {verdict.reason}" for verdict in others)]
+    return "\n".join(lines)
+
+
+def short(value: float | None) -> str:
+    """Three digits, or that the figure does not apply."""
+    return "not applicable" if value is None else f"{value:.3g}"
