@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from patronage.errors import InvalidConfigError
@@ -46,6 +46,11 @@ class Expand:
 
     by: str
     top: int
+
+    def __post_init__(self) -> None:
+        """Check the number of values."""
+        if self.top < 1:
+            raise InvalidConfigError(f"expand by {self.by}: top must be at least 1; got {self.top}.")
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,8 @@ def expand_feature(feature: Feature, values: Sequence[str]) -> list[Feature]:
     """
     if feature.expand is None:
         return [feature]
-    column = '"' + feature.expand.by.replace('"', '""') + '"'
+    # As text, like the vocabulary: another data set may hold the column as a number.
+    column = '"' + feature.expand.by.replace('"', '""') + '"::VARCHAR'
     listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     matches = [(value, f"{column} = '" + value.replace("'", "''") + "'") for value in values]
     if values:
@@ -177,15 +183,6 @@ def expand_feature(feature: Feature, values: Sequence[str]) -> list[Feature]:
             name = f"{feature.name}_{slug}_{number}"
             number += 1
         labels = {side: text.replace("{value}", value.lower()) for side, text in feature.labels.items()}
-        expanded[name] = Feature(
-            name=name,
-            relation=feature.relation,
-            sql=feature.sql.replace("{match}", match),
-            family=feature.family,
-            role=feature.role,
-            scale=feature.scale,
-            empty=feature.empty,
-            labels=labels,
-            unit=feature.unit,
-        )
+        sql = feature.sql.replace("{match}", match)
+        expanded[name] = replace(feature, name=name, sql=sql, labels=labels, expand=None)
     return list(expanded.values())

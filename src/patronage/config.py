@@ -14,9 +14,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from patronage.catalogue import Expand, Feature
 from patronage.clusterers import Clusterer
@@ -209,6 +209,9 @@ SCHEMAS = {
 }
 
 
+_OPEN = re.compile(r"data\.\w+\.(columns|derive|files)\.\w+=")
+
+
 def config_folder() -> Path:
     """The configuration's folder: the installed package's, or else the checkout's."""
     packaged = Path(__file__).parent / "conf"
@@ -241,15 +244,18 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise InvalidConfigError(f"--config-dir {config_dir}: no such folder.")
-        wanted.append(f"hydra.searchpath=[{_as_text(Path(config_dir).resolve().as_uri())}]")
+        folder = _as_text(f"file://{Path(config_dir).resolve()}")
+        wanted.append(f"hydra.searchpath=[{folder}]")
     try:
         with initialize_config_dir(str(config_folder().resolve()), version_base="1.3"):
             config = compose(command, wanted)
         _type_features(config, late)
-        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        # Hydra's + may add keys that no schema knows; a merge into the schema does not.
+        untyped = OmegaConf.create(OmegaConf.to_container(config))
+        known = OmegaConf.merge(OmegaConf.structured(SCHEMAS[command]), untyped)
+        plain = OmegaConf.to_container(known, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise InvalidConfigError(_in_one_line(error, overrides)) from None
-    assert isinstance(config, DictConfig)  # noqa: S101 - for the type checker
+        raise InvalidConfigError(_in_one_line(error, overrides, config_dir)) from None
     assert isinstance(plain, dict)  # noqa: S101
     return {str(key): value for key, value in plain.items()}
 
@@ -260,12 +266,7 @@ def _type_features(config: DictConfig, overrides: Sequence[Override]) -> None:
     OmegaConf types a mapping's values, but not those of a mapping in a mapping; without this a feature's option that
     its file leaves out could not be overridden, and a misspelt one in a file would go unnoticed.
     """
-    for name, entries in config.get("features", {}).items():
-        for feature, entry in entries.items():
-            try:
-                config.features[name][feature] = OmegaConf.merge(OmegaConf.structured(FeatureSchema), entry)
-            except OmegaConfBaseException as error:
-                raise InvalidConfigError(f"features.{name}.{feature}: {_in_one_line(error, ())}") from None
+    _merge_feature_schema(config)
     for override in overrides:
         key = override.get_key_element().lstrip("+~")
         parent, _, last = key.rpartition(".")
@@ -277,22 +278,37 @@ def _type_features(config: DictConfig, overrides: Sequence[Override]) -> None:
                 del node[last]
         else:
             OmegaConf.update(config, key, override.value(), force_add=override.is_add())
+    _merge_feature_schema(config)  # of features that an override has added
+
+
+def _merge_feature_schema(config: DictConfig) -> None:
+    for name, entries in config.get("features", {}).items():
+        for feature, entry in entries.items():
+            try:
+                config.features[name][feature] = OmegaConf.merge(OmegaConf.structured(FeatureSchema), entry)
+            except OmegaConfBaseException as error:
+                raise InvalidConfigError(f"features.{name}.{feature}: {_in_one_line(error, ())}") from None
 
 
 def _parsed(override: str) -> Override:
     """Parse an override; a value that Hydra's grammar does not take (spaces, brackets, accents) is quoted for it."""
     parser = OverridesParser.create()
+    if _OPEN.match(override):
+        override = f"++{override}"  # these hold the user's own names, so a new one is no mistake
+    key, equals, value = override.partition("=")
+    if not equals and not override.startswith("~"):
+        raise InvalidConfigError(f"{override!r} is no option; options are given as option=value, see --help.")
     try:
-        return parser.parse_override(override)
-    except OverrideParseException:
-        key, equals, value = override.partition("=")
-        if not equals or not key:
-            raise InvalidConfigError(
-                f"{override!r} is no option; options are given as option=value, see --help."
-            ) from None
+        parsed = parser.parse_override(override)
+    except HydraException:
+        parsed = None
+    if parsed is not None and not parsed.is_sweep_override():
+        return parsed
+    if parsed is not None and "/" not in value:
+        raise InvalidConfigError(f"{override}: several values are given in brackets: {key}=[{value}].")
     try:
         return parser.parse_override(f"{key}={_as_text(value)}")
-    except OverrideParseException:
+    except HydraException:
         raise InvalidConfigError(f"{override!r} cannot be read; options are given as option=value.") from None
 
 
@@ -301,28 +317,33 @@ def _as_text(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _in_one_line(error: Exception, overrides: Sequence[str]) -> str:
-    """Hydra's message without its context, with the nearest known names where a key is unknown."""
-    cause = error.__cause__ if error.__cause__ is not None else error
-    text = " ".join(
-        line.strip()
-        for line in str(error).splitlines()
-        if line.strip() and "full_key" not in line and "object_type" not in line
-    )
-    if "object_type" in str(error) or "full_key" in str(error):
-        key = re.search(r"full_key: (\S+)", str(cause)) or re.search(r"full_key: (\S+)", str(error))
-        text = re.sub(r"^Could not override '[^']*'\.? ?", "", text)
-        text = f"{key.group(1)}: {text}" if key else text
-    unknown = re.search(r"[Kk]ey '(\w+)' (?:is )?not in '(\w+)'", text)
-    if unknown:
-        schema = globals().get(unknown.group(2))
-        known = list(getattr(schema, "__dataclass_fields__", {}))
-        near = difflib.get_close_matches(unknown.group(1), known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
-        given = next((given for given in overrides if unknown.group(1) in given), None)
-        source = f"{given}: " if given else ""
-        return f"{source}there is no option {unknown.group(1)!r}; {hint}"
-    return text
+def _in_one_line(error: BaseException, overrides: Sequence[str], config_dir: str | None = None) -> str:
+    """Say in one line what Hydra says in many, with the known names that come nearest."""
+    missing = re.search(r"Could not (?:load|find) '([\w./-]+)/([\w.-]+)'", str(error))
+    if missing is not None:
+        group, name = missing.groups()
+        folders = [config_folder(), *([Path(config_dir)] if config_dir is not None else [])]
+        known = sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+        return f"there is no {group} {name!r}; {_nearest(name, known)}"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    source = next((given for given in overrides if given in str(error)), "")
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        key = str(cause.full_key or cause.key)
+        source = source or next((given for given in overrides if given.lstrip("+~").startswith(key)), "")
+        parent = cause.parent_node
+        known = [str(name) for name in parent] if isinstance(parent, DictConfig) and not parent._is_none() else []  # noqa: SLF001
+        return f"{source + ': ' if source else ''}there is no option {key!r}; {_nearest(key.rpartition('.')[2], known)}"
+    text = str(cause).splitlines()[0].strip() if str(cause).strip() else type(cause).__name__
+    key = getattr(cause, "full_key", None)
+    where = source or (str(key) if key else "")
+    return f"{where}: {text}" if where and where not in text else text
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known: {', '.join(known)}." if known else "see --help and --show-config."
 
 
 def training(config: Mapping[str, Any]) -> Training:

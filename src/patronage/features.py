@@ -6,12 +6,16 @@ Nothing sees the future: relations hold rows of ``[as_of − lookback, as_of)`` 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
+from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from patronage.catalogue import Catalogue, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
@@ -23,7 +27,8 @@ ACTIVE, DORMANT, PROSPECT = "active", "dormant", "prospect"
 # Sums of doubles depend on the order DuckDB's threads finish in; nine decimals hide that last bit.
 DECIMALS = 9
 
-_EVENT_TABLES = {"events": "occurred_at", "contacts": "occurred_at", "campaigns": "sent_at"}
+_DATED = {"events": "occurred_at", "contacts": "occurred_at", "campaigns": "sent_at", "answers": "answered_at"}
+_RESERVED = ("customer_id", "customer_status")
 
 
 @dataclass(frozen=True)
@@ -64,37 +69,31 @@ def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window)
     InvalidConfigError
         A name is declared twice, an expression is no valid SQL, or a required feature cannot be computed.
     """
-    names = [feature.name for feature in declared]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidConfigError(f"feature {twice[0]} is declared {names.count(twice[0])} times; names must differ.")
+    _require_distinct([(feature.name, feature.name) for feature in declared])
     relations = _relations(tables)
     bound = _bounds(window.features_from, window.as_of)
-    ready: list[Feature] = []
+    ready: list[tuple[str, Feature]] = []
     skipped: dict[str, str] = {}
     vocabularies: dict[str, tuple[str, ...]] = {}
     for feature in declared:
-        trial = replace(feature, sql=feature.sql.replace("{match}", "true"), expand=None)
-        reason = _why_not(tables, relations, trial, bound)
+        reason = _why_not(tables, relations, feature, bound)
         if reason is None and feature.expand is not None:
-            try:
-                values = _vocabulary(tables, relations, feature, bound)
-            except duckdb.BinderException as error:
-                reason = first_line(error)
-            else:
-                vocabularies[feature.name] = values
-                ready += expand_feature(feature, values)
-        elif reason is None:
-            ready.append(feature)
-        if reason is not None:
-            if feature.required:
-                raise InvalidConfigError(f"feature {feature.name} is required but cannot be computed: {reason}")
+            vocabularies[feature.name] = _vocabulary(tables, relations, feature, bound)
+            if not vocabularies[feature.name]:
+                reason = f"column {feature.expand.by} has no value in the lookback"
+        if reason is None:
+            ready += [(feature.name, one) for one in expand_feature(feature, vocabularies.get(feature.name, ()))]
+        elif feature.required:
+            raise InvalidConfigError(f"feature {feature.name} is required but cannot be computed: {reason}")
+        else:
             skipped[feature.name] = reason
     if not ready:
         raise InvalidConfigError(
-            f"none of the {len(names)} declared feature(s) can be computed from these tables: "
+            f"none of the {len(declared)} declared feature(s) can be computed from these tables: "
             + "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         )
-    return Catalogue(tuple(sorted(ready, key=lambda feature: feature.name)), skipped, vocabularies)
+    _require_distinct([(one.name, origin) for origin, one in ready])
+    return Catalogue(tuple(sorted((one for _, one in ready), key=lambda one: one.name)), skipped, vocabularies)
 
 
 def build_features(tables: Tables, catalogue: Catalogue, window: Window) -> FeatureTable:
@@ -117,6 +116,8 @@ def _bounds(start: date, as_of: date) -> dict[str, datetime]:
 def _compute(
     tables: Tables, features: Sequence[Feature], bound: dict[str, datetime], *, with_status: bool
 ) -> pd.DataFrame:
+    for feature in features:
+        _require_own_rows(tables, feature)
     relations = _relations(tables)
     used = sorted({feature.relation for feature in features})
     parts = [
@@ -124,7 +125,8 @@ def _compute(
     ]
     columns = ", ".join(_outer(feature) for feature in features)
     status = (
-        f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
+        f", CASE WHEN known.recent THEN '{ACTIVE}' WHEN known.ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END "
+        "AS customer_status"
     )
     joins = " ".join(f"LEFT JOIN {quote('of ' + name)} USING (customer_id)" for name in used)
     statement = (
@@ -132,15 +134,19 @@ def _compute(
         f"SELECT known.customer_id, {columns}{status if with_status else ''} FROM known {joins} "
         "ORDER BY known.customer_id"
     )
+    return _run(tables, statement, bound).to_pandas().set_index("customer_id")
+
+
+def _run(tables: Tables, statement: str, bound: dict[str, datetime]) -> pa.Table:
     try:
-        arrow = tables.connection.sql(statement, params=bound).to_arrow_table()
+        return tables.connection.sql(statement, params=bound).to_arrow_table()
     except duckdb.BinderException as error:
         raise InvalidInputError(f"the tables lack what a feature needs: {first_line(error)}") from None
     except duckdb.Error as error:
+        # DuckDB's message may quote a customer's value.
         raise InvalidConfigError(
             f"a feature cannot be computed ({type(error).__name__}); use try_cast where a value may not convert."
         ) from None
-    return arrow.to_pandas().set_index("customer_id")
 
 
 def _outer(feature: Feature) -> str:
@@ -160,8 +166,8 @@ def _select(relation: str, features: Sequence[Feature]) -> str:
 
 def _expression(feature: Feature) -> str:
     if feature.is_text:
-        return f"({feature.sql})::VARCHAR AS {quote(feature.name)}"
-    value = f"({feature.sql})::DOUBLE"
+        return f"({feature.sql}\n)::VARCHAR AS {quote(feature.name)}"
+    value = f"({feature.sql}\n)::DOUBLE"
     return f"CASE WHEN isfinite({value}) THEN round({value}, {DECIMALS}) END AS {quote(feature.name)}"
 
 
@@ -169,8 +175,45 @@ def _ctes(relations: dict[str, str]) -> str:
     return ", ".join(f"{name} AS ({query})" for name, query in relations.items())
 
 
+def _require_distinct(named: Sequence[tuple[str, str]]) -> None:
+    """Check names, each with the declaration it comes from; SQL takes Spend and spend for the same column."""
+    seen: dict[str, str] = {}
+    for name, origin in named:
+        if name.lower() in _RESERVED:
+            raise InvalidConfigError(f"feature {name}: the name is taken by patronage itself; choose another.")
+        if name.lower() in seen:
+            origins = " and ".join(sorted({seen[name.lower()], origin}))
+            raise InvalidConfigError(f"feature {name} is declared twice (by {origins}); names must differ.")
+        seen[name.lower()] = origin
+
+
+def _require_own_rows(tables: Tables, feature: Feature) -> None:
+    """Check that an expression is one value over the rows it is given, and can reach no other row or statement."""
+    parse = "SELECT json_serialize_sql($query)"
+    trees = [
+        json.loads(tables.connection.execute(parse, {"query": f"SELECT ({sql}\n)"}).fetchall()[0][0])
+        for sql in (feature.sql, "1")
+    ]
+    if trees[0]["error"]:
+        raise InvalidConfigError(f"feature {feature.name}: sql is no expression: {trees[0]['error_message']}")
+    found, plain = (tree["statements"][0]["node"] for tree in trees)
+    chosen = found.pop("select_list", [])
+    plain.pop("select_list")
+    if len(trees[0]["statements"]) != 1 or len(chosen) != 1 or found != plain:
+        raise InvalidConfigError(f"feature {feature.name}: sql must be a single expression.")
+    if re.search(r'"class": "(SUBQUERY|WINDOW)"', json.dumps(chosen)):
+        raise InvalidConfigError(
+            f"feature {feature.name}: a subquery or a window would see other customers' rows, or later ones; "
+            "sql must be an aggregate over one customer's rows."
+        )
+
+
 def _why_not(tables: Tables, relations: dict[str, str], feature: Feature, bound: dict[str, datetime]) -> str | None:
     """Tell why a feature cannot be computed, or None."""
+    if feature.expand is not None:
+        match = f"{quote(feature.expand.by)} IS NOT NULL"
+        feature = replace(feature, sql=feature.sql.replace("{match}", match), expand=None)
+    _require_own_rows(tables, feature)
     if feature.relation not in relations:
         return f"there is no table for the relation {feature.relation}"
     statement = f"WITH {_ctes(relations)} {_select(feature.relation, [feature])} LIMIT 0"
@@ -189,6 +232,7 @@ def _why_not(tables: Tables, relations: dict[str, str], feature: Feature, bound:
 def _vocabulary(
     tables: Tables, relations: dict[str, str], feature: Feature, bound: dict[str, datetime]
 ) -> tuple[str, ...]:
+    """Values of the column that a feature is expanded by: most revenue first, ties by name."""
     assert feature.expand is not None  # noqa: S101 - the caller has looked
     by = quote(feature.expand.by)
     weight = "sum(revenue)" if feature.relation in ("lines", "orders") else "count(*)"
@@ -196,7 +240,7 @@ def _vocabulary(
         f"WITH {_ctes(relations)} SELECT {by}::VARCHAR AS value FROM {feature.relation} WHERE {by} IS NOT NULL "
         f"GROUP BY 1 ORDER BY {weight} DESC, 1 LIMIT {feature.expand.top}"
     )
-    return tuple(row[0] for row in tables.connection.execute(statement, bound).fetchall())
+    return tuple(_run(tables, statement, bound).column("value").to_pylist())
 
 
 def _known(tables: Tables) -> str:
@@ -222,12 +266,12 @@ def _relations(tables: Tables) -> dict[str, str]:
     if tables.has("transactions"):
         relations["lines"] = _lines(tables)
         relations["orders"] = _orders(tables)
-    for table, key in _EVENT_TABLES.items():
+    for table, moment in _DATED.items():
         if tables.has(table):
-            relations[table] = f"SELECT {_past(tables, table)} FROM {table} WHERE {key} >= $start AND {key} < $as_of"
-    for table in ("answers", "customers"):
-        if tables.has(table):
-            relations[table] = f"SELECT {_past(tables, table)} FROM {table}"
+            cut = f" WHERE {moment} >= $start AND {moment} < $as_of" if tables.has(table, moment) else ""
+            relations[table] = f"SELECT {_past(tables, table)} FROM {table}{cut}"
+    if tables.has("customers"):
+        relations["customers"] = f"SELECT {_past(tables, 'customers')} FROM customers"
     # DuckDB wants every bound value used; $start is not otherwise needed without transactions.
     relations["patronage_dates"] = "SELECT $start AS start_at, $as_of AS as_of"
     return relations
@@ -237,8 +281,9 @@ def _past(tables: Tables, table: str, alias: str = "", skip: Sequence[str] = ())
     """Select list of a table in which nothing later than ``as_of`` can be read."""
     prefix = f"{alias}." if alias else ""
     columns = []
+    skipped = {column.lower() for column in skip}
     for column, sql_type in tables.columns[table].items():
-        if column in skip:
+        if column.lower() in skipped:
             continue
         name = f"{prefix}{quote(column)}"
         if sql_type.startswith(("TIMESTAMP", "DATE")):
@@ -263,7 +308,8 @@ def _lines(tables: Tables) -> str:
 def _orders(tables: Tables) -> str:
     """One row per order; without an order id, an order is a customer's day."""
     has = tables.columns["transactions"]
-    key = "order_id" if "order_id" in has else "ordered_at::DATE"
+    day = "ordered_at::DATE::VARCHAR"
+    key = f"coalesce(nullif(trim(order_id), ''), {day})" if "order_id" in has else day
     columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
     columns += [f"sum({name}) AS {name}" for name in ("margin", "discount", "coupon", "quantity") if name in has]
     if "margin" not in has and "cost" in has:

@@ -30,8 +30,8 @@ class Column:
     ----------
     feature, family : str
         Where the column comes from.
-    kind : {"value", "missing", "level"}
-        The feature's own value, a flag that it was missing, or a flag of one level.
+    kind : {"value", "missing", "level", "rare"}
+        The feature's own value, a flag that it was missing, of one level, or of all rare levels.
     scale : str
         The feature's scale.
     low, high : float
@@ -41,7 +41,7 @@ class Column:
     exponent : float
         Yeo-Johnson's λ; 1 where it is not used.
     levels : tuple of str
-        Ordinal: all levels. Level flag: the level, or for the flag of rare levels every level that has its own flag.
+        Ordinal: all levels. Flags: the levels that raise it.
     weight : float
         Weight of the family's block divided by √(columns in it).
     """
@@ -63,7 +63,8 @@ class Column:
         """Name of the column in tables."""
         if self.kind == "value":
             return self.feature
-        return f"{self.feature} is missing" if self.kind == "missing" else f"{self.feature} is {self.levels[0]}"
+        described = {"missing": "missing", "rare": _RARE}.get(self.kind) or self.levels[0]
+        return f"{self.feature} is {described}"
 
 
 class StandardRepresentation(TransformerMixin, BaseEstimator):
@@ -124,9 +125,7 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         for feature in self.features:
             fitted = self._levels(feature, X) if feature.scale == "one_hot" else self._number(feature, X)
             if not fitted:
-                dropped[feature.name] = (
-                    "the same for all customers" if X[feature.name].notna().any() else "always empty"
-                )
+                dropped[feature.name] = _why_dropped(feature, X[feature.name])
             columns += fitted
         if not columns:
             raise InvalidInputError(
@@ -155,9 +154,10 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         """
         space = np.empty((len(X), len(self.columns_)))
         scaled: dict[str, np.ndarray] = {}
+        values: np.ndarray
         for position, column in enumerate(self.columns_):
-            if column.kind == "level":
-                values = _level_flag(X[column.feature], column.levels)
+            if column.kind in ("level", "rare"):
+                values = X[column.feature].astype("str").isin(column.levels).to_numpy(float)
             elif column.kind == "missing":
                 values = X[column.feature].isna().to_numpy(float)
             else:
@@ -216,12 +216,12 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         return columns
 
     def _levels(self, feature: Feature, X: pd.DataFrame) -> list[Column]:
-        shares = X[feature.name].value_counts(normalize=False, dropna=True) / len(X)
-        frequent = sorted(str(level) for level, share in shares.items() if share >= self.min_level_share)
-        rare = float(sum(share for level, share in shares.items() if str(level) not in frequent))
-        columns = [_flag(feature, "level", (level,), float(shares[level])) for level in frequent if shares[level] < 1]
-        if rare >= self.min_level_share:
-            columns.append(_flag(feature, "level", (_RARE, *frequent), rare))
+        counts = X[feature.name].astype("str").value_counts().sort_index()
+        common = counts[counts >= self.min_level_share * len(X)]
+        rare = counts.drop(common.index)
+        columns = [_flag(feature, "level", (str(level),), n / len(X)) for level, n in common.items() if n < len(X)]
+        if 0 < rare.sum() < len(X) and rare.sum() >= self.min_level_share * len(X):
+            columns.append(_flag(feature, "rare", tuple(map(str, rare.index)), float(rare.sum() / len(X))))
         return columns
 
 
@@ -328,11 +328,15 @@ def _with(column: Column, *, weight: float) -> Column:
     return Column(**{**vars(column), "weight": weight})
 
 
-def _level_flag(values: pd.Series, levels: tuple[str, ...]) -> np.ndarray:
-    text = values.astype("str")
-    if levels[0] == _RARE:
-        return (values.notna() & ~text.isin(levels[1:])).to_numpy(float)
-    return (text == levels[0]).to_numpy(float)
+def _why_dropped(feature: Feature, values: pd.Series) -> str:
+    known = values.dropna()
+    if known.empty:
+        return "always empty"
+    if len(values.unique()) == 1:
+        return "the same for all customers"
+    if feature.scale == "ordinal" and not known.isin(feature.levels).any():
+        return "none of its values is a declared level"
+    return "no level is frequent" if feature.scale == "one_hot" else "hardly differs between customers"
 
 
 def _scaled(values: pd.Series, scale: str, levels: tuple[str, ...], exponent: float) -> np.ndarray:
@@ -343,5 +347,7 @@ def _scaled(values: pd.Series, scale: str, levels: tuple[str, ...], exponent: fl
     if scale == "log":
         return signed_log(numbers)
     if scale == "yeo_johnson":
-        return np.asarray(yeojohnson(numbers, lmbda=exponent), dtype=float)
+        # A new outlier under an extreme λ may become infinite; clipping brings it back like any other.
+        with np.errstate(over="ignore"):
+            return np.asarray(yeojohnson(numbers, lmbda=exponent), dtype=float)
     return numbers

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import glob
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 
-from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.errors import InvalidConfigError, InvalidInputError, PatronageError
 
 Kind = Literal["id", "time", "money", "number", "text", "flag"]
+POLICIES = ("error", "drop", "keep")
 
 SQL_TYPES: Mapping[Kind, str] = {
     "id": "VARCHAR",
@@ -94,6 +95,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "answers": ("customer_id", "question", "answer"),
 }
 """The columns without which a canonical table says nothing."""
+
+ALL_IDS = frozenset(column for kinds in CANONICAL.values() for column, kind in kinds.items() if kind == "id")
 
 READERS: Mapping[str, str] = {
     ".parquet": "read_parquet",
@@ -175,26 +178,30 @@ class Tables:
 
     def scalar(self, query: str) -> int:
         """Run a query that gives one whole number."""
-        row = self.connection.execute(query).fetchone()
-        return int(row[0]) if row is not None and row[0] is not None else 0
+        (value,) = self.row(query)
+        return int(value) if value is not None else 0
+
+    def row(self, query: str) -> tuple[Any, ...]:
+        """Run a query that gives one row."""
+        # Fetched to the end: DuckDB keeps a connection busy until a result is exhausted.
+        return tuple(self.connection.execute(query).fetchall()[0])
 
     def span(self) -> tuple[date, date]:
         """First and last day with a transaction."""
-        row = self.connection.execute(
-            "SELECT min(ordered_at)::DATE, max(ordered_at)::DATE FROM transactions"
-        ).fetchone()
-        if row is None or row[0] is None:
+        first, last = self.row("SELECT min(ordered_at)::DATE, max(ordered_at)::DATE FROM transactions")
+        if first is None:
             raise InvalidInputError(
                 "table transactions: no row with a date, at least one is needed; check data.transactions."
             )
-        return row[0], row[1]
+        return first, last
 
     def digest(self) -> str:
         """Fingerprint of every row of every canonical table; the order of the rows does not matter."""
-        parts = []
-        for table in sorted(self.columns):
-            row = self.connection.execute(f"SELECT count(*), sum(hash(t)::HUGEINT) FROM {table} t").fetchone()
-            parts.append(f"{table}:{row}")
+        # The alias stands for whole rows, so no column may have its name.
+        parts = [
+            f"{table}:{self.row(f'SELECT count(*), sum(hash(patronage_row)::HUGEINT) FROM {table} patronage_row')}"
+            for table in sorted(self.columns)
+        ]
         import hashlib  # noqa: PLC0415 - only a run that logs its data needs it
 
         return hashlib.blake2b("|".join(parts).encode(), digest_size=8).hexdigest()
@@ -218,54 +225,69 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
         )
     connection = duckdb.connect()
     try:
-        paths, faults = _resolve_all(source)
-        if faults:
-            raise InvalidInputError("\n".join(faults))
-        _fence(connection, [file for matched in paths.values() for file in matched])
+        files: dict[str, dict[str, list[str]]] = {}
         columns: dict[str, dict[str, str]] = {}
+        faults: list[PatronageError] = []
         for name, table in source.tables.items():
             try:
-                columns[name] = _create_views(connection, name, table, paths)
-            except InvalidInputError as error:
-                faults.append(str(error))
+                files[name] = _resolve_files(name, table)
+            except PatronageError as error:
+                faults.append(error)
+        _fence(connection, [file for of_table in files.values() for matched in of_table.values() for file in matched])
+        for name, of_table in files.items():
+            try:
+                columns[name] = _create_views(connection, name, source.tables[name], of_table)
+            except PatronageError as error:
+                faults.append(error)
         if faults:
-            raise InvalidInputError("\n".join(faults))
+            config_too = any(isinstance(fault, InvalidConfigError) for fault in faults)
+            raise (InvalidConfigError if config_too else InvalidInputError)("\n".join(str(fault) for fault in faults))
         yield Tables(source, connection, columns)
     finally:
         connection.close()
 
 
-def _resolve_all(source: DataSource) -> tuple[dict[tuple[str, str], list[str]], list[str]]:
-    """Find every file of every table: ``(table, name in query or "")`` → files, and what is missing."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _resolve_files(name: str, table: TableSource) -> dict[str, list[str]]:
+    """Find a table's files, by their name in the query, or "" for the one path."""
+    if name not in CANONICAL:
+        raise InvalidConfigError(f"there is no table {name}; expected {', '.join(CANONICAL)}.")
+    for option, policy in (("null_key", table.null_key), ("invalid_value", table.invalid_value)):
+        if policy not in POLICIES:
+            raise InvalidConfigError(f"data.{name}.{option} must be one of {', '.join(POLICIES)}; got {policy!r}.")
+    if (table.path is None) == (table.query is None):
+        raise InvalidConfigError(f"table {name}: give either data.{name}.path or data.{name}.query with files.")
+    found = {}
     faults = []
-    for name, table in source.tables.items():
-        if (table.path is None) == (table.query is None):
-            faults.append(f"table {name}: give either data.{name}.path or data.{name}.query with files.")
-            continue
-        named = table.files if table.path is None else {"": table.path}
-        for key, path in named.items():
-            matched = resolve(path)
-            if not matched:
-                option = f"data.{name}.files.{key}" if key else f"data.{name}.path"
-                faults.append(f"table {name}: no file at {path}; set {option} to an existing file.")
-            elif any(_reader(file) is None for file in matched):
-                known = ", ".join(sorted(READERS))
-                faults.append(f"table {name}: {path} is not of a known kind; expected {known} (or .csv.gz).")
-            found[name, key] = matched
-    return found, faults
+    for key, path in (table.files if table.path is None else {"": table.path}).items():
+        found[key] = resolve(path)
+        option = f"data.{name}.files.{key}" if key else f"data.{name}.path"
+        readers = {_reader(file) for file in found[key]}
+        if not readers:
+            faults.append(f"table {name}: no file at {path}; set {option} to an existing file.")
+        elif None in readers:
+            known = ", ".join(sorted(READERS))
+            faults.append(f"table {name}: {path} is not of a known kind; {option} takes {known} (or .csv.gz).")
+        elif len(readers) > 1:
+            faults.append(f"table {name}: {path} finds files of several kinds; set {option} to files of one kind.")
+    if faults:
+        raise InvalidInputError("\n".join(faults))
+    return found
 
 
 def resolve(path: str) -> list[str]:
     """Files that a path, a glob or ``package://name/path`` stands for; empty when there are none."""
     if path.startswith("package://"):
         package, _, rest = path.removeprefix("package://").partition("/")
-        spec = importlib.util.find_spec(package)
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):  # a dotted name whose parent is not there, or no name
+            spec = None
         roots = list(spec.submodule_search_locations or []) if spec is not None else []
         return [str(file) for root in roots if (file := Path(root) / rest).is_file()]
     if Path(path).is_file():
         return [str(Path(path).resolve())]
-    return sorted(str(Path(file).resolve()) for file in glob.glob(path, recursive=True) if Path(file).is_file())
+    found = glob.glob(path, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    return sorted(str(Path(file).resolve()) for file in found if Path(file).is_file())
 
 
 def _reader(file: str) -> str | None:
@@ -277,6 +299,8 @@ def _fence(connection: duckdb.DuckDBPyConnection, files: list[str]) -> None:
     """Let queries read the inputs and nothing else: feature SQL comes from configuration files."""
     connection.execute(f"SET allowed_paths = [{', '.join(quote_text(file) for file in files)}]")
     connection.execute("SET enable_external_access = false")
+    # Moments with an offset must not fall on other days on another machine.
+    connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
 
 
@@ -284,25 +308,26 @@ def _create_views(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     table: TableSource,
-    paths: Mapping[tuple[str, str], list[str]],
+    files: Mapping[str, list[str]],
 ) -> dict[str, str]:
     kinds = CANONICAL[name]
     if unknown := [column for column in table.columns if column in table.derive]:
         raise InvalidInputError(f"table {name}: column {unknown[0]} is both mapped and derived; keep one.")
     if table.path is not None:
         ids = [table.columns.get(c, c) for c, kind in kinds.items() if kind == "id" and c not in table.derive]
-        source = f"SELECT * FROM {_scan(connection, name, paths[name, ''], ids)}"
+        source = f"SELECT * FROM {_scan(connection, f'data.{name}.path', files[''], ids)}"
     else:
-        files = (
-            f"{quote(key)} AS (SELECT * FROM {_scan(connection, name, paths[name, key], [])})" for key in table.files
+        named = ", ".join(
+            f"{quote(key)} AS (SELECT * FROM {_scan(connection, f'data.{name}.files.{key}', matched, ALL_IDS)})"
+            for key, matched in files.items()
         )
-        source = f"WITH {', '.join(files)} SELECT * FROM ({table.query})" if table.files else str(table.query)
+        source = f"{f'WITH {named} ' if named else ''}SELECT * FROM ({table.query})"
     given = _describe(connection, f"data.{name}.query", source)
 
     where = f"WHERE {table.where}" if table.where is not None else ""
     derived = "".join(f", ({sql}) AS {quote('derived ' + column)}" for column, sql in table.derive.items())
     raw = f"SELECT *{derived} FROM ({source}) {where}"
-    _describe(connection, f"data.{name}.derive or data.{name}.where", raw)
+    types = _describe(connection, f"data.{name}.derive or data.{name}.where", raw)
 
     taken: dict[str, str] = {column: f"derived {column}" for column in table.derive}
     lower = {column.lower(): column for column in given}
@@ -326,59 +351,81 @@ def _create_views(
 
     connection.execute(f"CREATE VIEW raw_{name} AS {raw}")
     picked = ", ".join(
-        f"{cast(column, source_column, kinds.get(column))} AS {quote(column)}"
+        f"{cast(source_column, kinds.get(column), types[source_column])} AS {quote(column)}"
         for column, source_column in taken.items()
     )
-    kept = _kept_rows(name, table, taken)
+    kept = _kept_rows(name, table, taken, types)
     connection.execute(f"CREATE VIEW {name} AS SELECT {picked} FROM raw_{name} {kept}")
     return _describe(connection, name, f"SELECT * FROM {name}")
 
 
-def _kept_rows(name: str, table: TableSource, taken: Mapping[str, str]) -> str:
+def _kept_rows(name: str, table: TableSource, taken: Mapping[str, str], types: Mapping[str, str]) -> str:
     """SQL that leaves out the rows whose faults the data config says to drop."""
-    kinds = CANONICAL[name]
+    found = {
+        column: (taken[column], kind, types[taken[column]])
+        for column, kind in CANONICAL[name].items()
+        if column in taken
+    }
     conditions = []
     if table.null_key == "drop":
-        conditions += [f"{quote(taken[key])} IS NOT NULL" for key in KEYS[name]]
+        conditions += [f"NOT ({absent(*found[key])})" for key in KEYS[name]]
     if table.invalid_value == "drop":
-        conditions += [f"NOT ({invalid(taken[column], kind)})" for column, kind in kinds.items() if column in taken]
+        conditions += [f"NOT ({invalid(*one)})" for one in found.values()]
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def cast(column: str, source_column: str, kind: Kind | None) -> str:
+def cast(source_column: str, kind: Kind | None, sql_type: str) -> str:
     """SQL that reads a source column as the canonical kind; null where it cannot be read."""
+    value = quote(source_column)
     if kind is None:
-        return quote(source_column)
-    return f"TRY_CAST({quote(source_column)} AS {SQL_TYPES[kind]})"
+        return value
+    if sql_type == "JSON":  # a column that is not of one type throughout
+        value = f"({value} ->> '$')"
+    elif kind == "id" and sql_type in ("DOUBLE", "FLOAT"):
+        # pandas turns whole numbers to floats where some are missing: 7.0 is the customer 7 of other tables.
+        whole = f"TRY_CAST({value} AS BIGINT)"
+        value = f"CASE WHEN {whole} = {value} THEN {whole}::VARCHAR WHEN NOT isnan({value}) THEN {value}::VARCHAR END"
+    return f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
 
 
-def invalid(source_column: str, kind: Kind) -> str:
+def absent(source_column: str, kind: Kind, sql_type: str) -> str:
+    """SQL condition: there is no value; an identifier of blanks is none."""
+    if kind == "id":
+        return f"coalesce(trim({cast(source_column, kind, sql_type)}), '') = ''"
+    return f"{quote(source_column)} IS NULL"
+
+
+def invalid(source_column: str, kind: Kind, sql_type: str) -> str:
     """SQL condition: there is a value, but not of this kind."""
-    return f"{quote(source_column)} IS NOT NULL AND {cast('', source_column, kind)} IS NULL"
+    if kind in ("id", "text"):
+        return "false"
+    return f"{quote(source_column)} IS NOT NULL AND {cast(source_column, kind, sql_type)} IS NULL"
 
 
-def source_columns(table: TableSource, name: str, raw_columns: Mapping[str, str]) -> dict[str, tuple[str, Kind]]:
-    """Canonical column → (column of ``raw_<table>``, kind), for the canonical columns that are there."""
+def source_columns(table: TableSource, name: str, raw_columns: Mapping[str, str]) -> dict[str, tuple[str, Kind, str]]:
+    """Canonical column → (column of ``raw_<table>``, kind, its SQL type), for the canonical columns that are there."""
     lower = {column.lower(): column for column in raw_columns}
-    pairs = {}
+    found = {}
     for column, kind in CANONICAL[name].items():
         wanted = f"derived {column}" if column in table.derive else table.columns.get(column, column)
         if wanted.lower() in lower:
-            pairs[column] = (lower[wanted.lower()], kind)
-    return pairs
+            source = lower[wanted.lower()]
+            found[column] = (source, kind, raw_columns[source])
+    return found
 
 
-def _scan(connection: duckdb.DuckDBPyConnection, name: str, files: list[str], ids: list[str]) -> str:
-    """SQL table function over files; id columns of text files stay text, so that 007 is not 7."""
+def _scan(connection: duckdb.DuckDBPyConnection, option: str, files: list[str], ids: Iterable[str]) -> str:
+    """SQL table function over files; id columns of text files stay text, so that 007 is not 7, nor 1e5 a number."""
     reader = _reader(files[0])
-    listed = f"[{', '.join(quote_text(file) for file in files)}]"
+    # Columns go by name: one of several files may have them in another order, or lack a late one.
+    listed = f"[{', '.join(quote_text(file) for file in files)}], union_by_name = {len(files) > 1}"
     if reader == "read_parquet":
         return f"read_parquet({listed})"
-    if reader == "read_json":
-        return f"read_json({listed})"
     # Types are guessed from all rows: a column that turns to text late must not stop the scan half-way.
-    plain = f"read_csv({listed}, sample_size = -1)"
-    found = _describe(connection, f"data.{name}.path", f"SELECT * FROM {plain}")
+    plain = f"{reader}({listed}, sample_size = -1)"
+    if reader == "read_json":
+        return plain
+    found = _describe(connection, option, f"SELECT * FROM {plain}")
     wanted = {column.lower() for column in ids}
     types = ", ".join(f"{quote_text(column)}: 'VARCHAR'" for column in found if column.lower() in wanted)
     return f"read_csv({listed}, sample_size = -1, types = {{{types}}})" if types else plain
@@ -388,13 +435,18 @@ def _describe(connection: duckdb.DuckDBPyConnection, option: str, query: str) ->
     """Columns and types of a query, without running it."""
     try:
         rows = connection.execute(f"DESCRIBE {query}").fetchall()
+    except duckdb.PermissionException:
+        raise InvalidConfigError(f"{option}: SQL may read no file but those that data.<table> names.") from None
     except duckdb.IOException as error:
         raise InvalidInputError(f"{option}: the file cannot be read: {first_line(error)}") from None
     except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
         raise InvalidConfigError(f"{option}: {first_line(error)}") from None
     except duckdb.Error as error:
         # A conversion message may quote a customer's value, so only its kind is told.
-        raise InvalidInputError(f"{option}: the file cannot be read ({type(error).__name__}).") from None
+        raise InvalidInputError(
+            f"{option}: the data cannot be read ({type(error).__name__}); "
+            "check that the file is whole and of the kind that its ending says."
+        ) from None
     return {row[0]: row[1] for row in rows}
 
 

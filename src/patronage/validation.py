@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import duckdb
 
 from patronage.errors import InvalidInputError
-from patronage.tables import KEYS, Kind, Tables, TableSource, invalid, quote, source_columns
+from patronage.tables import KEYS, Kind, Tables, TableSource, absent, cast, invalid, quote, source_columns
 
 SHOWN_ROWS = 3
+
+UNIQUE: Mapping[str, str] = {"customers": "customer_id", "products": "product_id"}
+"""Tables whose key may be there once only: a product listed twice would count its sales twice."""
 
 EXPECTED: Mapping[Kind, str] = {
     "id": "an identifier",
@@ -41,8 +44,8 @@ class Fault:
         The first few row numbers of the source after its ``where``; the first row is 1.
     policy : str
         ``error``, ``drop`` or ``keep``.
-    option : str
-        The option that sets the policy.
+    remedy : str
+        What to do about it where the policy is ``error``.
     """
 
     table: str
@@ -51,18 +54,26 @@ class Fault:
     n_rows: int
     rows: tuple[int, ...]
     policy: str
-    option: str
+    remedy: str
 
     def __str__(self) -> str:
         """One line, ready for a person."""
         shown = ", ".join(str(row) for row in self.rows)
         where = f" (rows {shown}{', …' if self.n_rows > len(self.rows) else ''})" if self.rows else ""
-        ended = {
-            "error": f"mend them or set {self.option}=drop",
-            "drop": "dropped",
-            "keep": "kept, left empty",
-        }
-        return f"table {self.table}, column {self.column}: {self.n_rows:,} row(s) {self.problem}{where}; {ended[self.policy]}."
+        ended = {"error": self.remedy, "drop": "dropped", "keep": "kept, left empty"}
+        told = f"{self.n_rows:,} row(s) {self.problem}{where}; {ended[self.policy]}."
+        return f"table {self.table}, column {self.column}: {told}"
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A fault to look for: the SQL condition of rows that have it."""
+
+    column: str
+    problem: str
+    condition: str
+    policy: str
+    remedy: str
 
 
 def validate(tables: Tables) -> list[Fault]:
@@ -81,55 +92,81 @@ def validate(tables: Tables) -> list[Fault]:
     fatal: list[str] = []
     tolerated: list[Fault] = []
     for name, table in tables.source.tables.items():
-        if tables.scalar(f"SELECT count(*) FROM raw_{name}") == 0:
+        try:
+            faults = _faults(tables, name, table)
+        except duckdb.Error as error:
+            # DuckDB's message may quote a customer's value.
+            fatal.append(
+                f"table {name}: the rows cannot be read ({type(error).__name__}); check that its files are whole, and "
+                f"use try_cast in data.{name}.where, derive or query where a value may not convert."
+            )
+            continue
+        if faults is None:
             fatal.append(f"table {name}: 0 rows, at least one is needed; check data.{name}.path and data.{name}.where.")
             continue
-        for fault in _faults(tables, name, table):
-            if fault.policy == "error":
-                fatal.append(str(fault))
-            else:
-                tolerated.append(fault)
+        fatal += [str(fault) for fault in faults if fault.policy == "error"]
+        tolerated += [fault for fault in faults if fault.policy != "error"]
     if fatal:
         raise InvalidInputError("\n".join(fatal))
     return tolerated
 
 
-def _faults(tables: Tables, name: str, table: TableSource) -> list[Fault]:
+def _faults(tables: Tables, name: str, table: TableSource) -> list[Fault] | None:
+    """Faults of one table, or None when it has no rows."""
     raw_columns = {row[0]: row[1] for row in tables.connection.execute(f"DESCRIBE raw_{name}").fetchall()}
-    checks: list[tuple[str, str, str, str, str]] = []
-    for column, (source, kind) in source_columns(table, name, raw_columns).items():
-        label = source.removeprefix("derived ")
-        if column in KEYS[name]:
-            policy = table.null_key if table.null_key != "keep" else "error"
-            checks.append((label, "without a value", f"{quote(source)} IS NULL", policy, "null_key"))
-        if kind not in ("id", "text"):
-            policy = table.invalid_value
-            problem = f"that cannot be read as {EXPECTED[kind]}"
-            checks.append((label, problem, invalid(source, kind), policy, "invalid_value"))
-    if name == "customers":
-        key, _ = source_columns(table, name, raw_columns)["customer_id"]
-        again = f"count(*) OVER (PARTITION BY {quote(key)}) > 1 AND {quote(key)} IS NOT NULL"
-        counted = tables.scalar(f"SELECT count(*) FROM (SELECT 1 FROM raw_{name} QUALIFY {again})")
-        if counted:
-            rows = _first_rows(tables, name, again, window=True)
-            problem = "whose customer_id is there more than once, expected one row per customer"
-            return [Fault(name, key, problem, counted, rows, "error", f"data.{name}.where")]
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for _, _, condition, _, _ in checks)
-    try:
-        row = tables.connection.execute(f"SELECT {counts} FROM raw_{name}").fetchone()
-    except duckdb.Error as error:
-        raise InvalidInputError(
-            f"table {name}: the rows cannot be read ({type(error).__name__}); check that data.{name}.path is a sound file."
-        ) from None
+    checks = _checks(name, table, raw_columns)
+    # What SQL makes is read too: a value it cannot convert must be told here, not in the middle of a run.
+    made = raw_columns if table.query is not None else [f"derived {column}" for column in table.derive]
+    counts = ["count(*)"]
+    counts += [f"count(*) FILTER (WHERE {check.condition})" for check in checks]
+    counts += [f"count({quote(column)})" for column in made]
+    n_rows, *found = tables.row(f"SELECT {', '.join(counts)} FROM {_rows(name, table, raw_columns, f'raw_{name}')}")
+    if n_rows == 0:
+        return None
+    numbered = _rows(name, table, raw_columns, f"(SELECT *, row_number() OVER () AS patronage_row FROM raw_{name})")
     return [
-        Fault(name, label, problem, n, _first_rows(tables, name, condition), policy, f"data.{name}.{option}")
-        for (label, problem, condition, policy, option), n in zip(checks, row or (), strict=True)
+        Fault(name, check.column, check.problem, n, _first_rows(tables, numbered, check), check.policy, check.remedy)
+        for check, n in zip(checks, found[: len(checks)], strict=True)
         if n
     ]
 
 
-def _first_rows(tables: Tables, name: str, condition: str, *, window: bool = False) -> tuple[int, ...]:
-    numbered = f"SELECT *, row_number() OVER () AS patronage_row FROM raw_{name}"
-    clause = "QUALIFY" if window else "WHERE"
-    query = f"SELECT patronage_row FROM ({numbered}) {clause} {condition} ORDER BY 1 LIMIT {SHOWN_ROWS}"
+def _checks(name: str, table: TableSource, raw_columns: Mapping[str, str]) -> list[_Check]:
+    checks = []
+    for column, (source, kind, sql_type) in source_columns(table, name, raw_columns).items():
+        label = source.removeprefix("derived ")
+        # Without its key a row says nothing, so it cannot be kept.
+        stricter = {"keep": "error"} if column in KEYS[name] else {}
+        if column in KEYS[name]:
+            policy = stricter.get(table.null_key, table.null_key)
+            remedy = f"mend them or set data.{name}.null_key=drop"
+            checks.append(_Check(label, "without a value", absent(source, kind, sql_type), policy, remedy))
+        policy = stricter.get(table.invalid_value, table.invalid_value)
+        problem = f"that cannot be read as {EXPECTED[kind]}"
+        remedy = f"mend them or set data.{name}.invalid_value=drop"
+        checks.append(_Check(label, problem, invalid(source, kind, sql_type), policy, remedy))
+    if name in UNIQUE:
+        problem = f"whose {UNIQUE[name]} is there more than once, expected one row each"
+        condition = f"patronage_copies > 1 AND trim({_key(name, table, raw_columns)}) <> ''"
+        source = source_columns(table, name, raw_columns)[UNIQUE[name]][0]
+        remedy = f"leave the others out with data.{name}.where or data.{name}.query"
+        checks.append(_Check(source.removeprefix("derived "), problem, condition, "error", remedy))
+    return checks
+
+
+def _rows(name: str, table: TableSource, raw_columns: Mapping[str, str], source: str) -> str:
+    """Rows to check, each with the number of rows of its key where that may be one only."""
+    if name not in UNIQUE:
+        return source
+    return (
+        f"(SELECT *, count(*) OVER (PARTITION BY {_key(name, table, raw_columns)}) AS patronage_copies FROM {source})"
+    )
+
+
+def _key(name: str, table: TableSource, raw_columns: Mapping[str, str]) -> str:
+    return cast(*source_columns(table, name, raw_columns)[UNIQUE[name]])
+
+
+def _first_rows(tables: Tables, numbered: str, check: _Check) -> tuple[int, ...]:
+    query = f"SELECT patronage_row FROM {numbered} WHERE {check.condition} ORDER BY 1 LIMIT {SHOWN_ROWS}"
     return tuple(int(row[0]) for row in tables.connection.execute(query).fetchall())

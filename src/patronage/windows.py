@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from patronage.errors import InvalidInputError
+from patronage.errors import InvalidConfigError, InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -87,28 +87,33 @@ def plan_windows(
 
     Raises
     ------
+    InvalidConfigError
+        A number of days is below 1.
     InvalidInputError
         A window is not fully covered by data; the message says which dates would do.
     """
+    for option, value in (("lookback_days", lookback_days), ("outcome_days", outcome_days)):
+        if value < 1:
+            raise InvalidConfigError(f"{option} must be at least 1; got {value}.")
     newest = last_day + timedelta(days=1)
-    as_of = as_of if as_of is not None else newest - timedelta(days=outcome_days)
-    judge = Window(as_of, lookback_days, outcome_days)
-    windows = Windows(judge.previous, judge, Window(newest, lookback_days, outcome_days))
-
     days = (newest - first_day).days
     needed = lookback_days + 2 * outcome_days
     if days < needed:
+        remedies = {"lookback_days": days - 2 * outcome_days, "outcome_days": (days - lookback_days) // 2}
+        choices = [f"{option} ≤ {most}" for option, most in remedies.items() if most >= 1]
         raise InvalidInputError(
             f"lookback_days={lookback_days} and outcome_days={outcome_days} need {needed} days of transactions "
             f"(lookback + 2 × outcome); the data has {days} ({first_day} to {last_day}). "
-            f"Choose lookback_days ≤ {max(days - 2 * outcome_days, 0)}, or a smaller outcome_days."
+            f"Choose {' or '.join(choices) if choices else 'smaller values for both'}, or use more data."
         )
     earliest = first_day + timedelta(days=lookback_days + outcome_days)
     latest = newest - timedelta(days=outcome_days)
+    as_of = as_of if as_of is not None else latest
     if not earliest <= as_of <= latest:
         raise InvalidInputError(
             f"as_of={as_of} leaves a window without data: with lookback_days={lookback_days} and "
             f"outcome_days={outcome_days} on transactions of {first_day} to {last_day}, "
             f"as_of must lie from {earliest} to {latest}."
         )
-    return windows
+    judge = Window(as_of, lookback_days, outcome_days)
+    return Windows(judge.previous, judge, Window(newest, lookback_days, outcome_days))

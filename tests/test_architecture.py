@@ -1,0 +1,133 @@
+"""The house rules that keep the flow readable: imports go backwards only, and heavy ones wait."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import patronage
+
+SOURCE = Path(patronage.__file__).parent
+
+FLOW = [
+    "errors",
+    "journal",
+    "writing",
+    "windows",
+    "tables",
+    "validation",
+    "catalogue",
+    "features",
+    "representation",
+    "assigners",
+    "assigners.centroid",
+    "assigners.mixture",
+    "assigners.density",
+    "clusterers",
+    "recipe",
+    "evaluation",
+    "evaluation.separation",
+    "evaluation.size",
+    "evaluation.stability",
+    "evaluation.value",
+    "evaluation.baselines",
+    "evaluation.judgement",
+    "observation",
+    "backtest",
+    "refit",
+    "selection",
+    "continuity",
+    "segments",
+    "model",
+    "scoring",
+    "pyfunc",
+    "leaderboard",
+    "figures",
+    "card",
+    "tracking",
+    "train",
+    "terminal",
+    "config",
+    "cli",
+]
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package, by its name below ``patronage``."""
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if name != "__init__":
+            found[name] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of the modules a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+            if node.module == "patronage":
+                names |= {f"patronage.{alias.name}" for alias in node.names if f"{alias.name}" in modules()}
+    return names
+
+
+def test_every_module_has_its_place_in_the_flow() -> None:
+    """A new module is put in the flow's order here, on purpose."""
+    assert sorted(modules()) == sorted(FLOW)
+
+
+@pytest.mark.parametrize("module", FLOW)
+def test_a_module_imports_only_modules_before_it(module: str) -> None:
+    """Imports go backwards along the flow, so there are no circles."""
+    own = {name.removeprefix("patronage.") for name in imported(modules()[module]) if name.startswith("patronage.")}
+    later = {name for name in own if FLOW.index(name) >= FLOW.index(module)}
+    assert not later
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("mlflow", {"tracking", "pyfunc"}),
+        ("hydra", {"config", "cli"}),
+        ("omegaconf", {"config", "cli"}),
+        ("duckdb", {"tables", "validation", "features"}),
+        ("matplotlib", {"figures"}),
+        ("rich", {"terminal"}),
+        ("pickle", set()),
+    ],
+)
+def test_a_library_is_known_to_few_modules(library: str, allowed: set[str]) -> None:
+    """What one library does can be exchanged in one place."""
+    users = {
+        name for name, path in modules().items() if any(given.split(".")[0] == library for given in imported(path))
+    }
+    assert users <= allowed
+
+
+def test_help_needs_no_heavy_import() -> None:
+    """The command line answers at once: pandas, scikit-learn, Hydra and MLflow wait until they are needed."""
+    script = (
+        "import sys; from patronage.cli import main; main(['train', '--help']); "
+        "heavy = {'pandas', 'numpy', 'sklearn', 'hydra', 'mlflow', 'duckdb', 'matplotlib', 'rich'} & set(sys.modules); "
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_loading_a_model_needs_no_mlflow_and_no_hydra() -> None:
+    """A packaged model can be used where neither is installed."""
+    script = (
+        "import sys, patronage.model; "
+        "sys.exit(', '.join({'mlflow', 'hydra', 'hdbscan', 'umap'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,171 @@
+"""The command line as a user meets it: help, bad input, exit status; nothing half-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from patronage.cli import HELP, main
+from tests.conftest import SMALL, Shop
+
+
+@pytest.fixture
+def train(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`patronage train` on the shop in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(*overrides: str) -> int:
+        return main(["train", "--config-dir", str(shop.folder), *SMALL, "quiet=true", *overrides])
+
+    return run
+
+
+def table(shop: Shop, name: str, folder: Path, **changed: object) -> Path:
+    """A copy of one of the shop's tables with some columns changed."""
+    frame = pd.read_csv(shop.folder / f"{name}.csv", dtype=str).assign(**changed)
+    path = folder / f"{name}.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def with_bad(column: pd.Series, bad: str) -> pd.Series:
+    """The column with its fourth value replaced."""
+    changed = column.copy()
+    changed.iloc[3] = bad
+    return changed
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"], *[[command, "--help"] for command in HELP]])
+def test_help_is_there_for_everything(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Help ends well, fits a wide terminal, and names what it is for."""
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "patronage" in said
+    assert max(len(line) for line in said.splitlines()) <= 120
+
+
+def test_show_config_prints_the_options_in_force(capsys: pytest.CaptureFixture[str]) -> None:
+    """What will be used can be read before anything runs."""
+    assert main(["train", "--show-config", "seed=42"]) == 0
+    assert "seed: 42" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["trian"], "there is no command 'trian'"),
+        (["train", "--verbose"], "there is no flag --verbose"),
+        (["train", "seeed=1"], "did you mean seed?"),
+        (["train", "--config-dir"], "--config-dir needs a folder"),
+        (["train", "--config-dir", "/nowhere"], "/nowhere: no such folder"),
+        (["score"], "give either data=… (raw tables) or input=… (a feature table)"),
+        (["score", "model=models/none", "input=x.csv"], "model=models/none: no such folder"),
+    ],
+)
+def test_a_wrong_call_is_told_in_one_line(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 2, one line, no traceback."""
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert len(told.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def bad_inputs(shop: Shop, folder: Path) -> dict[str, tuple[list[str], list[str]]]:
+    """Ways in which input can be wrong: the overrides, and what must be told."""
+    lines = pd.read_csv(shop.folder / "transactions.csv", dtype=str)
+    (folder / "bad").mkdir()
+
+    def changed(name: str, **columns: object) -> str:
+        place = folder / "bad" / name
+        place.mkdir()
+        return f"data.transactions.path={table(shop, 'transactions', place, **columns)}"
+
+    def written(name: str, frame: pd.DataFrame) -> str:
+        path = folder / "bad" / f"{name}.csv"
+        frame.to_csv(path, index=False)
+        return f"data.transactions.path={path}"
+
+    few = lines[lines["customer_id"].isin(sorted(lines["customer_id"].unique())[:5])]
+    one_kind = lines.drop_duplicates("customer_id").loc[:, ["customer_id"]]
+    days = pd.date_range("2023-01-01", "2023-12-31", freq="5D").astype(str)
+    identical = one_kind.merge(pd.DataFrame({"ordered_at": days}), how="cross").assign(
+        order_id=lambda frame: frame["customer_id"] + frame["ordered_at"], product_id="bread0", revenue="5.00"
+    )
+    return {
+        "missing file": (
+            ["data.transactions.path=/nowhere/t.csv"],
+            ["transactions", "/nowhere/t.csv", "data.transactions.path"],
+        ),
+        "missing column": (
+            [written("no_revenue", lines.drop(columns="revenue"))],
+            ["transactions", "1 column(s) missing: revenue", "data.transactions.columns"],
+        ),
+        "empty table": ([written("empty", lines.iloc[:0])], ["transactions", "0 rows", "data.transactions"]),
+        "non-numeric revenue": (
+            [changed("revenue", revenue=with_bad(lines["revenue"], "Sekret1"))],
+            ["transactions", "revenue", "1 row(s)", "rows 4", "invalid_value=drop"],
+        ),
+        "unparsable dates": (
+            [changed("dates", ordered_at=with_bad(lines["ordered_at"], "Sekret2"))],
+            ["transactions", "ordered_at", "1 row(s)", "rows 4"],
+        ),
+        "all customers identical": (
+            [written("identical", identical)],
+            ["all 300 customers have the same features", "nothing to segment"],
+        ),
+        "fewer customers than segments": (
+            [written("few", few), "clusterer.kmeans.grid.n_clusters=[60]"],
+            ["transactions", "5 customer(s)", "60"],
+        ),
+        "as_of outside the data": (["as_of=2031-01-01"], ["as_of=2031-01-01", "must lie from 2023-"]),
+        "lookback longer than the data": (["lookback_days=900"], ["lookback_days=900", "365", "lookback_days ≤ 245"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "missing file",
+        "missing column",
+        "empty table",
+        "non-numeric revenue",
+        "unparsable dates",
+        "all customers identical",
+        "fewer customers than segments",
+        "as_of outside the data",
+        "lookback longer than the data",
+    ],
+)
+def test_bad_input_ends_with_one_clear_message(
+    way: str, train: Callable[..., int], shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2; table, column, count and remedy are told, never a customer's value; no model is left."""
+    overrides, expected = bad_inputs(shop, tmp_path)[way]
+    assert train(*overrides) == 2
+    told = capsys.readouterr()
+    for part in expected:
+        assert part in told.err
+    assert "Sekret" not in told.err + told.out
+    assert "Traceback" not in told.err
+    assert len(told.err.splitlines()) == 1
+    assert not (tmp_path / "models").exists()
+
+
+def test_no_candidate_passing_is_a_correct_end(
+    train: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 3, near misses with their reasons, nothing packaged."""
+    assert train("selection.gates.min_share=0.6") == 3
+    told = capsys.readouterr()
+    assert "no candidate passed; nothing is registered" in told.err
+    assert "smallest segment" in told.err
+    assert "Leaderboard" in told.out
+    assert not (tmp_path / "models").exists()

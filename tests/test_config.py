@@ -1,0 +1,163 @@
+"""Configuration: every shipped option composes, every wrong key fails with one line that says what would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from patronage import config
+from patronage.errors import InvalidConfigError
+
+CONF = config.config_folder()
+
+
+def options(group: str) -> list[str]:
+    """Names of the files of a config group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def composed(*overrides: str) -> dict:
+    """The train configuration with overrides."""
+    return config.compose_config("train", overrides)
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [
+        (group, option)
+        for group in ("data", "features", "outcomes", "representation", "clusterer", "selection", "experiment")
+        for option in options(group)
+    ],
+)
+def test_every_shipped_option_composes_into_values(group: str, option: str) -> None:
+    """Each file of each group gives values that the stages accept."""
+    listed = f"[{option}]" if group in ("features", "clusterer") else option
+    config.training(composed(f"{group}={listed}"))
+
+
+@pytest.mark.parametrize("command", sorted(config.SCHEMAS))
+def test_every_command_composes_without_overrides(command: str) -> None:
+    """The defaults of every command are complete."""
+    assert config.compose_config(command, [])
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
+def test_every_shipped_file_says_what_it_is_for(path: Path) -> None:
+    """A reader of any configuration file finds a comment."""
+    text = path.read_text(encoding="utf-8")
+    assert any(part.strip().startswith("# ") or " # " in part for part in text.splitlines())
+    assert yaml.safe_load(text)
+
+
+def test_a_misspelt_option_names_the_nearest_known_one() -> None:
+    """One line, with the remedy."""
+    with pytest.raises(InvalidConfigError, match=r"^lokback_days=100: .*'lokback_days'; did you mean lookback_days\?$"):
+        composed("lokback_days=100")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("features.rfm.recency_days.sclae=log", "sclae"),
+        ("data.transactions.pth=x", "pth"),
+        ("selection.gates.arri=0.5", "arri"),
+        ("clusterer.kmeans.gird=1", "gird"),
+        ("tracking.url=x", "url"),
+        ("clusterer=[kmeens]", "kmeens"),
+        ("data=complete_journy", "complete_journy"),
+        ("lookback_days=many", "lookback_days"),
+        ("nonsense", "nonsense"),
+        ("+nothing=1", "nothing"),
+        ("+data.transactions.nothing=1", "nothing"),
+        ("features=rfm,basket", "features=[rfm,basket]"),
+        ("~features.rfm.nothing", "features.rfm.nothing"),
+    ],
+)
+def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> None:
+    """The line holds the word that is wrong."""
+    with pytest.raises(InvalidConfigError) as caught:
+        composed(override)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("as_of=tomorrow", "as_of must be a day such as 2017-10-01; got 'tomorrow'"),
+        ("lookback_days=0", "lookback_days must be at least 1; got 0"),
+        ("selection.weights={value/kpt: 1}", "value/kpt"),
+        ("representation.kind=umpa", "umpa"),
+        ("representation.parameters.n_tree=5", "n_tree"),
+        ("clusterer.kmeans.parameters.n_inti=5", "n_inti"),
+        ("clusterer.kmeans._target_=os.system", "os.system"),
+        ("clusterer.kmeans.noise=drop", "noise"),
+        ("clusterer.kmeans.grid.n_clusters=[]", "n_clusters"),
+        ("data.transactions.null_key=ignore", "null_key"),
+        ("features.rfm.recency_days.family=behavior", "family"),
+    ],
+)
+def test_a_value_that_is_not_allowed_says_what_is(override: str, says: str) -> None:
+    """Values are checked before any data is read."""
+    key = override.partition("=")[0]
+    plus = "+" if key.rpartition(".")[2] in ("n_tree", "n_inti") else ""
+    with pytest.raises(InvalidConfigError) as caught:
+        config.training(composed("clusterer=[kmeans]", plus + override))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data/my shop/orders.csv",
+        "/data/orders (1).csv",
+        "/données/ventes d'été.csv",
+        "postgresql://u:p@h:5432/db?a=b,c",
+    ],
+)
+def test_a_path_needs_no_quotes_of_hydras_grammar(path: str) -> None:
+    """Spaces, brackets, accents, apostrophes and URLs arrive as they are."""
+    assert composed(f"data.transactions.path={path}")["data"]["transactions"]["path"] == path
+
+
+def test_an_option_that_a_feature_leaves_out_can_be_set() -> None:
+    """Every option of a feature is there to be overridden, whether its file names it or not."""
+    given = composed("features.demographic.age.role=basis", "features.rfm.recency_days.empty=5")
+    assert given["features"]["demographic"]["age"]["role"] == "basis"
+    assert given["features"]["rfm"]["recency_days"]["empty"] == 5
+
+
+def test_a_feature_can_be_left_out_and_added() -> None:
+    """Hydra's ~ and + work inside a feature set."""
+    given = composed(
+        "~features.rfm.tenure_days", "+features.rfm.largest={relation: orders, sql: 'max(revenue)', scale: log}"
+    )
+    assert "tenure_days" not in given["features"]["rfm"]
+    assert [f.name for f in config.features(given["features"])].count("largest") == 1
+
+
+def test_a_column_can_be_mapped_that_the_data_file_does_not_map() -> None:
+    """What an error about a missing column advises works as it is written."""
+    given = composed("data.transactions.columns.store_id=shop", "data.transactions.derive.quantity=1")
+    assert given["data"]["transactions"]["columns"]["store_id"] == "shop"
+    assert given["data"]["transactions"]["derive"]["quantity"] == "1"
+
+
+def test_two_files_with_the_same_feature_do_not_merge(tmp_path: Path) -> None:
+    """A name declared twice reaches the engine twice, which refuses it, instead of one hiding the other."""
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "mine.yaml").write_text(
+        "# @package features.mine\nrecency_days: {relation: orders, sql: count(*)}\n", encoding="utf-8"
+    )
+    given = config.compose_config("train", ["features=[rfm,mine]"], str(tmp_path))
+    assert [f.name for f in config.features(given["features"])].count("recency_days") == 2
+
+
+def test_the_users_folder_adds_options(tmp_path: Path) -> None:
+    """--config-dir finds a data configuration of the user's own, in a folder with spaces."""
+    folder = tmp_path / "my conf"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "mine.yaml").write_text("name: mine\ntransactions: {path: x.csv}\n", encoding="utf-8")
+    assert config.compose_config("train", ["data=mine"], str(folder))["data"]["name"] == "mine"

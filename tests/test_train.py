@@ -1,0 +1,130 @@
+"""The main job, on a small shop whose customers' kinds are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from patronage import config
+from patronage.observation import learn_catalogues, observe
+from patronage.recipe import FittedRecipe, Recipe, fit_recipes
+from patronage.tables import open_tables
+from patronage.train import Trained, train
+from patronage.windows import plan_windows
+from tests.conftest import SMALL, Shop
+
+
+@pytest.fixture(scope="module")
+def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
+    """Train on the shop with further overrides, everything in a folder of its own."""
+
+    def runner(*overrides: str, folder: Path | None = None) -> Trained:
+        place = folder if folder is not None else tmp_path_factory.mktemp("run")
+        given = [*SMALL, f"output={place}/model", f"tracking.uri=sqlite:///{place}/mlflow.db", *overrides]
+        return train(config.training(config.compose_config("train", given, str(shop.folder))))
+
+    return runner
+
+
+@pytest.fixture(scope="module")
+def trained(run: Callable[..., Trained]) -> Trained:
+    """One ordinary training."""
+    return run()
+
+
+def labels_at(shop_config: list[str], shop: Shop, *, leak: bool = False) -> np.ndarray:
+    """Labels of the judge window's customers by the backtested recipe; a leaking one learns from the judge window."""
+    training = config.training(config.compose_config("train", shop_config, str(shop.folder)))
+    with open_tables(training.data) as tables:
+        windows = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60)
+        catalogue, outcomes = learn_catalogues(tables, training.features, training.outcomes, windows.learn)
+        learn = observe(tables, catalogue, outcomes, windows.learn)
+        judged = observe(tables, catalogue, outcomes, windows.judge)
+    source = judged if leak else learn
+    recipe = Recipe(catalogue.basis, training.representation, training.clusterers[0].candidates()[-1])
+    (fitted,) = fit_recipes([recipe], source.features, source.outcomes, seed=0)
+    assert isinstance(fitted, FittedRecipe)
+    return fitted.representation.transform(judged.features)
+
+
+def test_planted_kinds_are_found(trained: Trained, shop: Shop) -> None:
+    """The three planted kinds of customers come out as three segments."""
+    assert trained.model is not None
+    with open_tables(config.data_source(config.compose_config("score", ["data=shop"], str(shop.folder))["data"])) as t:
+        from patronage.scoring import features_of  # noqa: PLC0415
+
+        table = features_of(t, trained.model, None)
+    scored = trained.model.predict(table.active)
+    assert adjusted_rand_score(shop.kinds[scored.index], scored["segment_id"]) >= 0.95
+
+
+def test_ids_follow_later_value(trained: Trained) -> None:
+    """The first ids are given in falling order of what a customer spent later."""
+    assert trained.model is not None
+    ordered = sorted(trained.model.segments, key=lambda segment: segment.id)
+    worth = [segment.value_per_customer for segment in ordered]
+    assert worth == sorted(worth, reverse=True)
+    assert [segment.id for segment in ordered] == ["S01", "S02", "S03"]
+
+
+def test_every_stage_is_timed(trained: Trained) -> None:
+    """The run says how long each stage took."""
+    assert len(trained.seconds) >= 8
+    assert all(seconds >= 0 for seconds in trained.seconds.values())
+
+
+def test_the_same_seed_gives_the_same_segments(run: Callable[..., Trained], trained: Trained) -> None:
+    """Two workers instead of one change nothing."""
+    again = run("workers=2")
+    assert again.model is not None
+    assert trained.model is not None
+    assert again.model.segments == trained.model.segments
+    assert [v.row.metrics for v in again.selection.verdicts] == [v.row.metrics for v in trained.selection.verdicts]
+
+
+def test_the_order_of_rows_and_columns_changes_no_segment(
+    run: Callable[..., Trained], trained: Trained, shop: Shop, tmp_path: Path
+) -> None:
+    """Shuffled tables give exactly the same model."""
+    shuffled = pd.read_csv(shop.folder / "transactions.csv", dtype=str).sample(frac=1, random_state=3)
+    shuffled[shuffled.columns[::-1]].to_csv(tmp_path / "t.csv", index=False)
+    again = run(f"data.transactions.path={tmp_path / 't.csv'}", "features=[affinity,basket,rfm]")
+    assert again.model is not None
+    assert trained.model is not None
+    assert again.model.segments == trained.model.segments
+
+
+def test_what_happens_after_as_of_does_not_reach_the_backtested_model(shop: Shop, tmp_path: Path) -> None:
+    """With other outcomes in the judge window, the same customers get the same place; a leaking recipe is found out."""
+    options = [*SMALL, f"tracking.uri=sqlite:///{tmp_path}/m.db"]
+    windows = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60)
+    lines = pd.read_csv(shop.folder / "transactions.csv", dtype={"customer_id": str})
+    later = pd.to_datetime(lines["ordered_at"]) >= pd.Timestamp(windows.judge.as_of)
+    rng = np.random.default_rng(0)
+    lines.loc[later, "revenue"] = rng.permutation(lines.loc[later, "revenue"].to_numpy()) * 7
+    lines.to_csv(tmp_path / "t.csv", index=False)
+    other = [*options, f"data.transactions.path={tmp_path / 't.csv'}"]
+    np.testing.assert_array_equal(labels_at(options, shop), labels_at(other, shop))
+    assert not np.array_equal(labels_at(options, shop, leak=True), labels_at(other, shop, leak=True))
+
+
+def test_only_noise_is_a_line_in_the_leaderboard(run: Callable[..., Trained]) -> None:
+    """A density clusterer that finds nothing does not stop the others."""
+    trained = run("clusterer=[kmeans,hdbscan]", "clusterer.hdbscan.grid={min_cluster_size: [290], min_samples: [5]}")
+    (density,) = [v for v in trained.selection.verdicts if v.row.clusterer == "hdbscan"]
+    assert "only noise" in density.reason
+    assert trained.model is not None
+
+
+def test_nothing_is_packaged_when_no_candidate_passes(run: Callable[..., Trained], tmp_path: Path) -> None:
+    """Gates that nobody passes leave no model, no version, and near misses with their reasons."""
+    trained = run("selection.gates.min_share=0.6", folder=tmp_path)
+    assert trained.model is None
+    assert not trained.version
+    assert not (tmp_path / "model").exists()
+    assert "smallest segment" in trained.selection.near_misses()[0].reason
