@@ -130,17 +130,22 @@ def fit_clusterer(candidate: Candidate, space: np.ndarray, seed: int) -> Assigne
         parameters.setdefault("random_state", seed)
     if kind == "density":
         parameters["prediction_data"] = True
-    wanted = parameters.get("n_clusters", parameters.get("n_components"))
-    if wanted is not None and wanted > len(space):
+    estimator = estimator_class(**parameters)
+    settings = estimator.get_params()
+    wanted = settings.get("n_clusters", settings.get("n_components"))
+    if isinstance(wanted, int) and wanted > len(space):
         return Failure(f"{wanted} segments asked for, {len(space)} customers given")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            fitted = estimator_class(**parameters).fit(space)
+            fitted = estimator.fit(space)
     except (ValueError, ArithmeticError) as error:
         return Failure(f"{type(error).__name__}: {str(error).splitlines()[0]}")
     if any(warning.category.__name__ == "ConvergenceWarning" for warning in caught):
-        return Failure(f"did not converge within max_iter={parameters.get('max_iter', 'default')}")
+        # scikit-learn warns in this way of two things.
+        if wanted is not None and wanted > (n_distinct := len(np.unique(space, axis=0))):
+            return Failure(f"{wanted} segments asked for, only {n_distinct} distinct points")
+        return Failure(f"did not converge within max_iter={settings['max_iter']}")
     return _assigner(fitted, kind, clusterer.noise)
 
 

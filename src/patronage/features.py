@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -302,7 +301,8 @@ def _lines(tables: Tables) -> str:
     if not tables.has("products") or not tables.has("transactions", "product_id"):
         return f"SELECT {own} FROM transactions t {cut}"
     product = _past(tables, "products", "p", skip=list(tables.columns["transactions"]))
-    return f"SELECT {own}{', ' + product if product else ''} FROM transactions t LEFT JOIN products p USING (product_id) {cut}"
+    columns = f"{own}, {product}" if product else own
+    return f"SELECT {columns} FROM transactions t LEFT JOIN products p USING (product_id) {cut}"
 
 
 def _orders(tables: Tables) -> str:

@@ -322,7 +322,7 @@ def _create_views(
             for key, matched in files.items()
         )
         source = f"{f'WITH {named} ' if named else ''}SELECT * FROM ({table.query})"
-    given = _describe(connection, f"data.{name}.query", source)
+    given = _describe(connection, f"data.{name}.{'query' if table.path is None else 'path'}", source)
 
     where = f"WHERE {table.where}" if table.where is not None else ""
     derived = "".join(f", ({sql}) AS {quote('derived ' + column)}" for column, sql in table.derive.items())

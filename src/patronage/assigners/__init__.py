@@ -7,10 +7,9 @@ customer scored alone gets bit for bit what it gets among a million others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 UNASSIGNED = -1
 """The label of a row that belongs to no segment (noise)."""
@@ -55,3 +54,19 @@ class Assigner(Protocol):
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything the assigner needs, as arrays; ``cls(**arrays)`` builds it again."""
         ...
+
+
+def checked_points(points: np.ndarray, n_dimensions: int, owner: str) -> np.ndarray:
+    """Points as a finite float matrix in C-order.
+
+    Raises
+    ------
+    ValueError
+        They are no matrix with ``n_dimensions`` columns, or a value is not finite; the message names ``owner``.
+    """
+    points = np.ascontiguousarray(points, dtype=float)
+    if points.ndim != 2 or points.shape[1] != n_dimensions:  # noqa: PLR2004 - a matrix
+        raise ValueError(f"{owner} places points of shape (n_rows, {n_dimensions}), got shape {points.shape}")
+    if not np.isfinite(points).all():
+        raise ValueError(f"{owner} places finite points only, got NaN or infinity")
+    return points

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from patronage.assigners import UNASSIGNED, Assignment
+from patronage.assigners import UNASSIGNED, Assignment, checked_points
 
 
 class CentroidAssigner:
@@ -39,7 +39,7 @@ class CentroidAssigner:
     def assign(self, points: np.ndarray) -> Assignment:
         """Place points; the margin is (d₂ − d₁) / (d₂ + d₁) of the two nearest centres' distances."""
         # cdist works pair by pair; a matrix product would round differently for other batch sizes.
-        distances = cdist(np.ascontiguousarray(points, dtype=float), self.centres)
+        distances = cdist(checked_points(points, self.centres.shape[1], "CentroidAssigner"), self.centres)
         rows = np.arange(len(distances))
         label = distances.argmin(axis=1)
         nearest = distances[rows, label]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.neighbors import KDTree
 
-from patronage.assigners import UNASSIGNED, Assignment
+from patronage.assigners import UNASSIGNED, Assignment, checked_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -280,7 +280,7 @@ class DensityAssigner:
         ValueError
             If ``points`` has another shape or a value that is not finite.
         """
-        points = self._checked(points)
+        points = checked_points(points, self._points.shape[1], "DensityAssigner")
         label = np.empty(len(points), dtype=np.int64)
         runner_up = np.empty(len(points), dtype=np.int64)
         strength = np.empty(len(points))
@@ -293,17 +293,6 @@ class DensityAssigner:
             label[rows] = placed
             runner_up[rows] = self._segments.other(points[rows], placed, nearest, distance)
         return Assignment(label=label, runner_up=runner_up, margin=strength, distance=1.0 - strength)
-
-    def _checked(self, points: np.ndarray) -> np.ndarray:
-        points = np.ascontiguousarray(points, dtype=np.float64)
-        n_dimensions = self._points.shape[1]
-        if points.ndim != self._points.ndim or points.shape[1] != n_dimensions:
-            raise ValueError(
-                f"DensityAssigner places points of shape (n_rows, {n_dimensions}), got shape {points.shape}"
-            )
-        if not np.isfinite(points).all():
-            raise ValueError("DensityAssigner places finite points only, got NaN or infinity")
-        return points
 
     def _join(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Training point that every row joins, the reach to it; the nearest one, the distance to that."""

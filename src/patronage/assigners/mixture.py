@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from patronage.assigners import UNASSIGNED, Assignment
+from patronage.assigners import UNASSIGNED, Assignment, checked_points
 
 
 class MixtureAssigner:
@@ -35,8 +35,9 @@ class MixtureAssigner:
                 "do not fit together; expected (k,), (k, d) and (k, d, d)."
             )
         diagonals = np.einsum("kdd->kd", precisions_cholesky)
-        if not (np.isfinite(means).all() and np.isfinite(precisions_cholesky).all() and (weights > 0).all()):
-            raise ValueError("a mixture needs finite means and precisions, and weights above 0.")
+        finite = all(np.isfinite(array).all() for array in (weights, means, precisions_cholesky))
+        if not finite or not (weights > 0).all():
+            raise ValueError("a mixture needs finite means and precisions, and finite weights above 0.")
         if not (diagonals > 0).all():
             raise ValueError("a Cholesky factor needs a positive diagonal.")
         self.weights = np.ascontiguousarray(weights, dtype=float)
@@ -66,7 +67,7 @@ class MixtureAssigner:
 
     def assign(self, points: np.ndarray) -> Assignment:
         """Place points; margin is the difference of the two largest posteriors, distance Mahalanobis'."""
-        points = np.ascontiguousarray(points, dtype=float)
+        points = checked_points(points, self.means.shape[1], "MixtureAssigner")
         squared = np.zeros((len(points), self.n_segments))
         for k in range(self.n_segments):
             # Summed dimension by dimension: a matrix product would round differently for other batch sizes.
@@ -86,9 +87,9 @@ class MixtureAssigner:
         total = np.zeros(len(points))
         for k in range(self.n_segments):
             total += posterior[:, k]
-        others = posterior.copy()
-        others[rows, label] = -1.0
-        runner_up = others.argmax(axis=1)
+        # The second is found by its score: far away, all other posteriors are 0 in floating point.
+        score[rows, label] = -np.inf
+        runner_up = score.argmax(axis=1)
         margin = (1.0 - posterior[rows, runner_up]) / total
         return Assignment(label, runner_up, margin, np.sqrt(squared[rows, label]))
 

@@ -1,0 +1,220 @@
+"""The packaged model: the same answer alone, together, reloaded, and through MLflow in another process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patronage import config
+from patronage.errors import InvalidInputError
+from patronage.model import SegmentationModel
+from patronage.scoring import features_of
+from patronage.tables import open_tables
+from patronage.train import train
+from tests.conftest import SMALL, Shop
+
+
+def without(word: str) -> list[str]:
+    """The small options but those that speak of something."""
+    return [option for option in SMALL if word not in option]
+
+
+KINDS = {
+    "centroid": SMALL,
+    "mixture": [*without("kmeans"), "clusterer=[gmm]", "clusterer.gmm.grid.n_components=[3]"],
+    "density": [
+        *without("kmeans"),
+        "clusterer=[hdbscan]",
+        "clusterer.hdbscan.grid={min_cluster_size: [30], min_samples: [5]}",
+        "selection.gates={min_share: 0, coverage: 0, ari: -1, jaccard: 0, ari_backtest: -1}",
+    ],
+    "standard": [*without("n_trees"), "representation=standard"],
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A trained model, and the store it was registered in."""
+
+    model: SegmentationModel
+    store: str
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def made(request: pytest.FixtureRequest, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A model of each kind of assigner and representation."""
+    place = tmp_path_factory.mktemp(request.param)
+    store = f"sqlite:///{place}/mlflow.db"
+    given = [*KINDS[request.param], f"output={place}/model", f"tracking.uri={store}"]
+    done = train(config.training(config.compose_config("train", given, str(shop.folder))))
+    assert done.model is not None, [verdict.reason for verdict in done.selection.verdicts]
+    return Made(done.model, store)
+
+
+@pytest.fixture(scope="module")
+def customers(made: Made, shop: Shop) -> pd.DataFrame:
+    """All customers of the shop at the newest day, as a feature table."""
+    source = config.data_source(config.compose_config("score", ["data=shop"], str(shop.folder))["data"])
+    with open_tables(source) as tables:
+        table = features_of(tables, made.model, None)
+    return table.frame.assign(customer_status=table.status)
+
+
+def test_scoring_one_by_one_equals_scoring_together(made: Made, customers: pd.DataFrame) -> None:
+    """Bit for bit, whatever the batch."""
+    together = made.model.predict(customers)
+    alone = pd.concat([made.model.predict(customers.iloc[[row]]) for row in range(0, len(customers), 7)])
+    pd.testing.assert_frame_equal(together.loc[alone.index], alone, check_exact=True)
+
+
+def test_any_batch_gives_the_same_answer(made: Made, customers: pd.DataFrame) -> None:
+    """Shuffled and cut anywhere, every customer gets what it gets among all."""
+    together = made.model.predict(customers)
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.permutations(list(range(0, len(customers), 5))), st.integers(1, 59))
+    def holds(order: list[int], cut: int) -> None:
+        batches = [customers.iloc[order[:cut]], customers.iloc[order[cut:]]]
+        scored = pd.concat([made.model.predict(batch) for batch in batches if len(batch)])
+        pd.testing.assert_frame_equal(together.loc[scored.index], scored, check_exact=True)
+
+    holds()
+
+
+def test_a_reloaded_model_equals_the_original(made: Made, customers: pd.DataFrame, tmp_path: Path) -> None:
+    """Saved and loaded, it gives the same bits and knows the same about itself."""
+    made.model.save(tmp_path / "m")
+    again = SegmentationModel.load(tmp_path / "m")
+    pd.testing.assert_frame_equal(again.predict(customers), made.model.predict(customers), check_exact=True)
+    assert again.segments == made.model.segments
+    assert again.catalogue == made.model.catalogue
+
+
+def test_the_registered_model_equals_the_packaged_one_in_another_process(
+    made: Made, customers: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Plain `mlflow.pyfunc.load_model`, without this process's state, gives the same answer."""
+    customers.reset_index().to_parquet(tmp_path / "f.parquet")
+    store = made.store
+    script = (
+        "import sys, mlflow, pandas as pd\n"
+        f"mlflow.set_tracking_uri({store!r})\n"
+        "model = mlflow.pyfunc.load_model('models:/customer-segments@challenger')\n"
+        "model.predict(pd.read_parquet(sys.argv[1])).to_parquet(sys.argv[2])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "f.parquet"), str(tmp_path / "s.parquet")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    theirs = pd.read_parquet(tmp_path / "s.parquet").set_index("customer_id")
+    pd.testing.assert_frame_equal(theirs, made.model.predict(customers), check_exact=True)
+
+
+def test_every_customer_gets_one_complete_line(made: Made, customers: pd.DataFrame) -> None:
+    """Known segments, confidence and atypicality within 0 and 1, another segment as runner-up."""
+    scored = made.model.predict(customers)
+    ids = {segment.id for segment in made.model.segments}
+    placed = scored[scored["segment_id"].isin(ids)]
+    assert len(scored) == len(customers)
+    assert set(scored["segment_id"]) <= ids | {"unassigned", "dormant"}
+    assert placed["confidence"].between(0, 1).all()
+    assert placed["atypicality"].between(0, 1).all()
+    assert (placed["runner_up_id"] != placed["segment_id"]).all()
+    assert set(placed["basis"]) == {"behaviour"}
+
+
+def test_prospects_and_dormant_customers_get_reserved_segments(made: Made, customers: pd.DataFrame) -> None:
+    """Who never bought is unassigned without a basis; who has stopped is dormant."""
+    changed = customers.iloc[:3].assign(customer_status=["prospect", "dormant", "active"])
+    scored = made.model.predict(changed)
+    assert scored["segment_id"].to_list()[:2] == ["unassigned", "dormant"]
+    assert scored["basis"].to_list()[:2] == ["none", "behaviour"]
+    assert scored["confidence"].isna().to_list()[:2] == [True, True]
+
+
+def test_scoring_leaves_its_input_alone(made: Made, customers: pd.DataFrame) -> None:
+    """The feature table is not changed in place."""
+    before = customers.copy(deep=True)
+    made.model.predict(customers)
+    pd.testing.assert_frame_equal(customers, before)
+
+
+def test_a_table_of_other_features_is_refused(made: Made) -> None:
+    """The message names columns that are missing and how to make them."""
+    with pytest.raises(InvalidInputError, match=r"lacks \d+ column\(s\) of the model: .*patronage features"):
+        made.model.predict(pd.DataFrame({"shoe_size": [43.0]}))
+
+
+def test_a_value_that_is_no_number_is_counted_not_shown(made: Made, customers: pd.DataFrame) -> None:
+    """Column and count are told; the value is not."""
+    name = made.model.input_columns[-1]
+    bad = customers.iloc[:2].astype({name: object})
+    bad.iloc[0, bad.columns.get_loc(name)] = "Sekret"
+    with pytest.raises(InvalidInputError, match=rf"column {name}: 1 value\(s\) are no finite numbers") as caught:
+        made.model.predict(bad)
+    assert "Sekret" not in str(caught.value)
+
+
+def tampered(change: Callable[[dict], None]) -> Callable[[Path], None]:
+    """Rewrite model.json with a change."""
+
+    def rewrite(folder: Path) -> None:
+        document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        change(document)
+        (folder / "model.json").write_text(json.dumps(document), encoding="utf-8")
+
+    return rewrite
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda folder: (folder / "model.json").unlink(), "holds no patronage model"),
+        (lambda folder: (folder / "model.json").write_text("{", encoding="utf-8"), "holds no patronage model"),
+        (tampered(lambda document: document.update(format_version=99)), "format version 99"),
+        (tampered(lambda document: document.update(assigner="pickle")), "damaged or was tampered with"),
+        (tampered(lambda document: document.pop("segments")), "damaged or was tampered with"),
+        (lambda folder: (folder / "arrays.npz").write_bytes(b"PK"), "damaged or was tampered with"),
+        (lambda folder: (folder / "arrays.npz").unlink(), "damaged or was tampered with"),
+    ],
+)
+def test_a_damaged_package_does_not_load(damage: Callable[[Path], None], says: str, made: Made, tmp_path: Path) -> None:
+    """A clear message instead of a wrong model."""
+    made.model.save(tmp_path / "m")
+    damage(tmp_path / "m")
+    with pytest.raises(InvalidInputError, match=says):
+        SegmentationModel.load(tmp_path / "m")
+
+
+def test_saving_replaces_the_folder_as_a_whole(made: Made, tmp_path: Path) -> None:
+    """Nothing of the former package stays behind, and no temporary folder either."""
+    made.model.save(tmp_path / "m")
+    (tmp_path / "m" / "left over").write_text("x", encoding="utf-8")
+    made.model.save(tmp_path / "m")
+    assert {path.name for path in tmp_path.iterdir()} == {"m"}
+    assert not (tmp_path / "m" / "left over").exists()
+
+
+def test_confidence_rises_with_the_margin(made: Made, customers: pd.DataFrame) -> None:
+    """The calibration never makes a clearer assignment less certain."""
+    model = made.model
+    active = customers[customers["customer_status"] == "active"]
+    placed = model.assigner.assign(model.representation.transform(active))
+    assigned = placed.label >= 0
+    confidence = model.predict(active)["confidence"].to_numpy()[assigned]
+    order = np.argsort(placed.margin[assigned], kind="stable")
+    assert (np.diff(confidence[order]) >= -1e-12).all()
