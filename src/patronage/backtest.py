@@ -61,7 +61,10 @@ def stabilities(
         workers=workers,
     )
     placer = Placer(learn.features)
-    found = iter([stability(placer.labels(one), labels) for one, labels in zip(alive, refits, strict=True)])
+    found = (
+        stability(placer.labels(one), labels, n_segments=one.assigner.n_segments)
+        for one, labels in zip(alive, refits, strict=True)
+    )
     return [next(found) if isinstance(one, FittedRecipe) else None for one in fitted]
 
 

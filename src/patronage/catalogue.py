@@ -109,7 +109,8 @@ class Feature:
                 )
         if self.scale == "ordinal" and not self.levels:
             raise InvalidConfigError(f"feature {self.name}: scale=ordinal needs levels, lowest first; got none.")
-        if (self.expand is not None) != ("{match}" in self.sql):
+        outside_literals = re.sub(r"'(?:[^']|'')*'", "''", self.sql)  # a value may be called {match}
+        if (self.expand is not None) != ("{match}" in outside_literals):
             raise InvalidConfigError(f"feature {self.name}: expand and {{match}} in sql belong together.")
 
     @property

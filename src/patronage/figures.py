@@ -22,7 +22,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00")
 
 def choice_of_k(selection: Selection, baselines: Sequence[Row], gates: Gates) -> Figure:
     """Draw what every candidate keeps, how stable and how separated it is, against its number of segments."""
-    figure, (kept, ari, silhouette) = _figure(3, (12.5, 4.4))
+    figure, (kept, ari, silhouette) = _figure(3, (11.0, 4.2))
     rows = [verdict.row for verdict in selection.verdicts if not verdict.row.failure]
     panels = (
         (kept, "value/kept", "Kept of the foreseeable (90 % interval)"),

@@ -103,7 +103,7 @@ def fit_recipes(
         spaces: dict[str, tuple[Representation, np.ndarray]] = {}
         results: list[FittedRecipe | Failure] = []
         for recipe in recipes:
-            key = repr(recipe.representation)
+            key = repr((recipe.features, recipe.representation))
             if key not in spaces:
                 spaces[key] = _fit_representation(recipe, learned, outcomes, current, seed)
             representation, space = spaces[key]

@@ -100,5 +100,6 @@ def refit_shortlist(
             results.append(FailedRefit(again.reason))
             continue
         own = placer.labels(again)
-        results.append(Refit(again, own, placer.labels(former), stability(own, labels)))
+        stable = stability(own, labels, n_segments=again.assigner.n_segments)
+        results.append(Refit(again, own, placer.labels(former), stable))
     return results

@@ -206,6 +206,8 @@ class TrackedRun:
         mlflow.set_tag("mlflow.note.content", run_description(selection, confirm))
         mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
         if selection.winner is not None:
+            name = mlflow.get_run(self.run_id).info.run_name
+            mlflow.set_tag("mlflow.runName", f"{name}: {selection.winner.row.name}")
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
 
@@ -277,9 +279,15 @@ def tracked_run(tracking: Tracking, config: Mapping[str, Any]) -> Iterator[Track
         experiment = (
             found.experiment_id
             if found is not None
-            else client.create_experiment(tracking.experiment, artifact_location=tracking.artifact_root())
+            else client.create_experiment(
+                tracking.experiment,
+                artifact_location=tracking.artifact_root(),
+                # Without it the UI takes the runs for those of a language model.
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
         )
-        with mlflow.start_run(experiment_id=experiment) as run:
+        name = config.get("data", {}).get("name", "training")
+        with mlflow.start_run(experiment_id=experiment, run_name=name) as run:
             yield TrackedRun(mlflow, tracking, config, run.info.run_id)
 
 

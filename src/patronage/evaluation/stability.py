@@ -13,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from patronage.assigners import UNASSIGNED
 from patronage.clusterers import Failure
+from patronage.errors import InvalidInputError
 from patronage.recipe import Recipe, fit_recipes
 
 SUBSAMPLE_SHARE = 0.63
@@ -47,7 +48,9 @@ class Stability:
     stayed: np.ndarray
 
 
-def stability(reference: np.ndarray, refits: Sequence[np.ndarray | None]) -> Stability:
+def stability(
+    reference: np.ndarray, refits: Sequence[np.ndarray | None], *, n_segments: int | None = None
+) -> Stability:
     """Compare refits' labels of the same customers with the reference's.
 
     Parameters
@@ -56,8 +59,12 @@ def stability(reference: np.ndarray, refits: Sequence[np.ndarray | None]) -> Sta
         Labels 0 … k − 1 and ``UNASSIGNED``.
     refits : sequence of ndarray of shape (n_customers,) or None
         Labels by each refit; None where the refit failed, which counts as no agreement.
+    n_segments : int, optional
+        Segments that the reference's assigner has; default: up to the largest label. One that nobody is in has
+        Jaccard similarity 0.
     """
-    n_segments = int(reference.max(initial=UNASSIGNED)) + 1
+    if n_segments is None:
+        n_segments = int(reference.max(initial=UNASSIGNED)) + 1
     aris: list[float] = []
     jaccards = np.zeros((len(refits), n_segments))
     stayed = np.zeros(len(reference))
@@ -157,7 +164,11 @@ def _refit(
     rows = learned.index.isin(sample)
     newer = None if current is None else current.loc[current.index.isin(sample)]
     labelled = learned if current is None else current
-    fitted = fit_recipes(recipes, learned.loc[rows], outcomes.loc[rows], seed=seed, current=newer)
+    try:
+        fitted = fit_recipes(recipes, learned.loc[rows], outcomes.loc[rows], seed=seed, current=newer)
+    except InvalidInputError:
+        # These customers happen to have the same features, or the same outcomes.
+        return [None] * len(recipes)
     spaces: dict[int, np.ndarray] = {}
     labels: list[np.ndarray | None] = []
     for one in fitted:
