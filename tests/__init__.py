@@ -1,0 +1,1 @@
+"""Tests of patronage, one module per module."""

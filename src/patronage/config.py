@@ -334,8 +334,7 @@ def _in_one_line(error: BaseException, overrides: Sequence[str], config_dir: str
         known = [str(name) for name in parent] if isinstance(parent, DictConfig) and not parent._is_none() else []  # noqa: SLF001
         return f"{source + ': ' if source else ''}there is no option {key!r}; {_nearest(key.rpartition('.')[2], known)}"
     text = str(cause).splitlines()[0].strip() if str(cause).strip() else type(cause).__name__
-    key = getattr(cause, "full_key", None)
-    where = source or (str(key) if key else "")
+    where = source or str(getattr(cause, "full_key", None) or "")
     return f"{where}: {text}" if where and where not in text else text
 
 

@@ -149,7 +149,7 @@ def _run(tables: Tables, statement: str, bound: dict[str, datetime]) -> pa.Table
 
 
 def _outer(feature: Feature) -> str:
-    column = f"{quote('of ' + feature.relation)}.{quote(feature.name)}"
+    column = f"{quote('of ' + feature.relation)}.{quote(_inner(feature))}"
     if feature.empty is None:
         return f"{column} AS {quote(feature.name)}"
     missing = f"{quote('of ' + feature.relation)}.customer_id IS NULL"
@@ -163,11 +163,16 @@ def _select(relation: str, features: Sequence[Feature]) -> str:
     return f"SELECT customer_id, {columns} FROM {relation}{grouped}"
 
 
+def _inner(feature: Feature) -> str:
+    """Name within the statement; a name of its own, or SQL would take it for a column that the tables lack."""
+    return f"of {feature.name}"
+
+
 def _expression(feature: Feature) -> str:
     if feature.is_text:
-        return f"({feature.sql}\n)::VARCHAR AS {quote(feature.name)}"
+        return f"({feature.sql}\n)::VARCHAR AS {quote(_inner(feature))}"
     value = f"({feature.sql}\n)::DOUBLE"
-    return f"CASE WHEN isfinite({value}) THEN round({value}, {DECIMALS}) END AS {quote(feature.name)}"
+    return f"CASE WHEN isfinite({value}) THEN round({value}, {DECIMALS}) END AS {quote(_inner(feature))}"
 
 
 def _ctes(relations: dict[str, str]) -> str:

@@ -74,7 +74,7 @@ class Baselines:
         """K-means on the logarithms of recency, frequency and monetary value, standardised."""
         learn, judge = signed_log(self.learn_rfm), signed_log(self.judge_rfm)
         centre, spread = learn.mean(axis=0), np.maximum(learn.std(axis=0), 1e-9)
-        fitted = KMeans(n_segments, n_init=10, random_state=self.seed).fit((learn - centre) / spread)
+        fitted = self._kmeans((learn - centre) / spread, n_segments)
         return np.asarray(fitted.predict((judge - centre) / spread))
 
     def _rfm_grid(self, n_segments: int) -> np.ndarray:
@@ -86,18 +86,23 @@ class Baselines:
         )
         cells, own, counts = np.unique(learn, return_inverse=True, return_counts=True)
         means = np.column_stack([np.bincount(own, weights=column) / counts for column in self.learn_targets.T])
-        k = min(n_segments, len(np.unique(means, axis=0)))
-        merged = KMeans(k, n_init=10, random_state=self.seed).fit(means, sample_weight=counts)
         group = np.zeros(_N_TERCILES**3, dtype=int)
-        group[cells] = merged.labels_
+        group[cells] = self._kmeans(means, n_segments, counts).labels_
         return group[judge]
 
     def _outcome_tree(self, n_segments: int) -> np.ndarray:
         """A regression tree with one leaf per segment, each holding at least 3 % of the learn customers."""
+        if n_segments == 1:  # a root without a split is no tree to scikit-learn
+            return np.zeros(len(self.judge_space), dtype=int)
         smallest = max(1, int(np.ceil(0.03 * len(self.learn_space))))
         tree = DecisionTreeRegressor(max_leaf_nodes=n_segments, min_samples_leaf=smallest, random_state=self.seed)
         tree.fit(self.learn_space, self.learn_targets)
-        return np.asarray(np.unique(tree.apply(self.judge_space), return_inverse=True)[1])
+        number_of_leaf = np.cumsum(tree.tree_.children_left < 0) - 1
+        return np.asarray(number_of_leaf[tree.apply(self.judge_space)])
+
+    def _kmeans(self, points: np.ndarray, n_segments: int, weights: np.ndarray | None = None) -> KMeans:
+        k = min(n_segments, len(np.unique(points, axis=0)))
+        return KMeans(k, n_init=10, random_state=self.seed).fit(points, sample_weight=weights)
 
 
 def fit_baselines(

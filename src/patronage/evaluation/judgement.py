@@ -44,6 +44,10 @@ METRICS = (
 ``refit/…`` is known for candidates that passed the backtest."""
 
 
+SEPARATION_SAMPLE = 5_000
+"""Separation needs all distances between customers; beyond this many a sample of them is judged."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of the leaderboard.
@@ -90,7 +94,11 @@ class Judge:
     def __init__(self, evidence: Evidence, common_space: np.ndarray, baselines: Baselines) -> None:
         self.evidence = evidence
         self._select = evidence.rows("select")
-        self._common_space = common_space[self._select]
+        rows = np.flatnonzero(self._select)
+        if len(rows) > SEPARATION_SAMPLE:
+            rows = np.sort(np.random.default_rng(0).choice(rows, SEPARATION_SAMPLE, replace=False))
+        self._sample = rows
+        self._common_space = common_space[self._sample]
         self._common_distances = distance_matrix(self._common_space)
         self._baselines = baselines
         self._rivals: dict[int, dict[str, Worth]] = {}
@@ -117,15 +125,14 @@ class Judge:
             From the learn window.
         """
         if id(space) not in self._distances:
-            self._distances[id(space)] = (space, distance_matrix(space[self._select]))
-        selected = labels[self._select]
-        own = separation(space[self._select], selected, self._distances[id(space)][1])
-        common = separation(self._common_space, selected, self._common_distances)
+            self._distances[id(space)] = (space, distance_matrix(space[self._sample]))
+        own = separation(space[self._sample], labels[self._sample], self._distances[id(space)][1])
+        common = separation(self._common_space, labels[self._sample], self._common_distances)
         return Row(
             name,
             clusterer,
             representation,
-            self._figures(own, common, selected, stable) | self._value(labels),
+            self._figures(own, common, labels[self._select], stable) | self._value(labels),
             best_baseline=self._best(labels)[0],
             jaccard=tuple(float(value) for value in stable.jaccard),
         )
@@ -160,7 +167,7 @@ class Judge:
         return figures
 
     def baseline_rows(self, counts: Sequence[int]) -> list[Row]:
-        """Leaderboard lines of the baselines for these numbers of segments."""
+        """Leaderboard lines of the baselines for these numbers of segments; 0 has none."""
         return [
             Row(
                 f"{name} k={n_segments}",
@@ -171,7 +178,7 @@ class Judge:
                     "value/kept_high": given.kept.high,
                 },
             )
-            for n_segments in sorted(set(counts))
+            for n_segments in sorted(set(counts) - {0})
             for name, given in self.baselines(n_segments).items()
         ]
 

