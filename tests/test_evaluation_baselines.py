@@ -74,11 +74,10 @@ def test_customers_who_are_all_alike_are_no_error(k):
 
 
 def test_a_customers_label_depends_on_its_own_row(baselines):
-    """A customer judged among few others is in the same segment as among all, except for shuffled labels."""
-    some = np.arange(0, 300, 7)[::-1]
-    alone = _fit((JUDGED[0].iloc[some], JUDGED[1].iloc[some], JUDGED[2]))
-    for k in (2, 5):
-        everyone, few = baselines.labels(k), alone.labels(k)
+    """A customer judged among few others, or alone, is in the same segment as among all, unless labels are shuffled."""
+    for some in (np.arange(0, 300, 7)[::-1], [299]):
+        alone = _fit((JUDGED[0].iloc[some], JUDGED[1].iloc[some], JUDGED[2]))
+        everyone, few = baselines.labels(5), alone.labels(5)
         for name in RIVALS:
             np.testing.assert_array_equal(few[name], everyone[name][some])
 
@@ -206,6 +205,11 @@ def test_labels_that_part_nobody_are_judged_too(judge, baselines, labels):
     assert np.isnan(row.metrics["separation/silhouette"])
 
 
+def test_shuffled_labels_are_no_rival_even_if_nothing_is_better(judge, baselines):
+    """Where every baseline keeps the same, as with a single segment, the one compared with is a real one."""
+    assert _judged(judge, baselines, np.zeros(300, int)).best_baseline in RIVALS
+
+
 def test_baseline_rows_are_one_per_number_and_name(judge):
     """Each number of segments among the candidates has its baselines once; no segments have none."""
     rows = judge.baseline_rows([3, 2, 3, 0])
@@ -225,3 +229,10 @@ def test_confirm_figures_are_of_confirm_customers(judge, baselines):
     assert figures["lift"] == pytest.approx(figures["kept"] - figures["kept_baseline"])
     assert (figures["r2_segments_spend"], figures["r2_ceiling_spend"]) == kept.r2["spend"]
     assert len(kept.draws) == N_BOOTSTRAP
+
+
+def test_confirm_compares_in_pairs(judge, baselines):
+    """On confirm customers too, the best baseline differs from itself by exactly nothing in every draw."""
+    best = _judged(judge, baselines, np.arange(300) // 100).best_baseline
+    figures = judge.confirm(baselines.labels(3)[best])
+    assert [figures[f"lift{end}"] for end in ("", "_low", "_high")] == [0, 0, 0]

@@ -124,6 +124,15 @@ def test_a_recipe_fitted_alone_is_the_same_as_among_others():
     assert among[-1].assigner.centres.tobytes() == alone.assigner.centres.tobytes()
 
 
+def test_the_seed_reaches_representation_and_clusterer():
+    """The same seed gives the same recipe; another one grows other trees and starts the clusterer elsewhere."""
+    frame, later, _ = _planted(120)
+    recipe = _recipe(representation=AWARE, n_clusters=6, n_init=1)
+    first, again, other = (fit_recipes([recipe], frame, later, seed=seed)[0] for seed in (1, 1, 2))
+    assert first.assigner.centres.tobytes() == again.assigner.centres.tobytes()
+    assert not np.array_equal(first.representation.transform(frame), other.representation.transform(frame))
+
+
 def test_a_failure_stands_at_its_place():
     """A candidate without segments is a Failure in the list, and the others are fitted."""
     frame, later, _ = _planted(60)

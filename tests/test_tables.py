@@ -441,7 +441,7 @@ def test_a_query_sees_no_frame_of_the_calling_code(tmp_path: Path, sales: pd.Dat
 
 
 def test_the_fence_cannot_be_opened_from_inside(tmp_path: Path, sales: pd.DataFrame) -> None:
-    """Once tables are open, no statement can write a file, attach a database or lift the fence."""
+    """Once tables are open, no statement writes a file, attaches a database or changes a setting."""
     path = tmp_path / "sales.csv"
     sales.to_csv(path, index=False)
     with open_tables(a_source(path)) as tables:
@@ -450,6 +450,7 @@ def test_the_fence_cannot_be_opened_from_inside(tmp_path: Path, sales: pd.DataFr
             f"ATTACH '{tmp_path}/written.db'",
             "SET enable_external_access = true",
             "SET allowed_paths = ['/']",
+            "SET TimeZone = 'Asia/Tokyo'",
         ):
             with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException)):
                 tables.connection.execute(statement)
@@ -513,6 +514,12 @@ def test_the_digest_tells_a_single_changed_value(
     changed = [list(values) for values in given_rows]
     changed[row][column] = new
     assert digesting([tuple(values) for values in changed]) != digesting(given_rows)
+
+
+def test_the_digest_tells_pairs_of_equal_rows_apart(digesting: Callable[[list[tuple[Any, ...]]], str]) -> None:
+    """Equal rows do not cancel each other out."""
+    first, second = ("a", 0, 1, "x", "y"), ("b", 0, 2, "x", "y")
+    assert digesting([first, first]) != digesting([second, second])
 
 
 def test_the_digest_covers_every_table(tmp_path: Path, sales: pd.DataFrame) -> None:

@@ -31,9 +31,11 @@ def carry_ids(former: np.ndarray, former_ids: Sequence[str], current: np.ndarray
         Matched by the assignment with the largest sum of Jaccard similarities (Hungarian method).
     """
     similarity = jaccard_matrix(current, former, n_current)
+    # What is no match counts nothing: else two near misses could outweigh a match.
+    matches = np.where(similarity >= ACCEPT, similarity, 0.0)
     ids: dict[int, str] = {}
-    for row, column in zip(*linear_sum_assignment(-similarity), strict=True):
-        if similarity[row, column] >= ACCEPT:
+    for row, column in zip(*linear_sum_assignment(-matches), strict=True):
+        if matches[row, column] > 0:
             ids[int(row)] = former_ids[column]
     number = max((int(known[1:]) for known in former_ids), default=0)
     for label in range(n_current):

@@ -46,7 +46,7 @@ def choice_of_k(selection: Selection, baselines: Sequence[Row], gates: Gates) ->
                 axes.vlines(k, low, high, color=colour, alpha=0.35, linewidth=3)
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("number of segments")
-        axes.locator_params(axis="x", integer=True)
+        axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     best: dict[float, float] = {}
     for row in baselines:
         if not row.name.startswith("shuffled"):
@@ -71,7 +71,7 @@ def size_and_value(segments: Sequence[Segment], outcome: str, unit: str) -> Figu
     """Draw how many customers each segment holds, and what a customer of it was worth in the judge window."""
     figure, (shares, values) = _figure(2, (11.5, 1.6 + 0.62 * max(len(segments), 2)))
     ordered = sorted(segments, key=lambda segment: segment.id, reverse=True)
-    labels = [f"{segment.id}  {segment.name}" for segment in ordered]
+    labels = [_plain(f"{segment.id}  {segment.name}") for segment in ordered]
     share = [100 * segment.share for segment in ordered]
     worth = [np.nan if segment.value_per_customer is None else segment.value_per_customer for segment in ordered]
     totals = np.nan_to_num(np.array(worth)) * np.array([segment.n_customers for segment in ordered])
@@ -80,15 +80,18 @@ def size_and_value(segments: Sequence[Segment], outcome: str, unit: str) -> Figu
     values.barh(labels, worth, color=ORANGE, height=0.62)
     for y, segment in enumerate(ordered):
         shares.annotate(f" {share[y]:.0f} %  ({segment.n_customers:,})", (share[y], y), va="center", fontsize=9)
-        part = f"  ({100 * totals[y] / total:.0f} % of all)" if total > 0 else ""
+        # Of gains and losses together no part is a share.
+        part = f"  ({100 * totals[y] / total:.0f} % of all)" if total > 0 and totals.min() >= 0 else ""
         if not np.isnan(worth[y]):
-            values.annotate(f" {worth[y]:,.0f}{part}", (worth[y], y), va="center", fontsize=9)
+            values.annotate(f" {worth[y]:,.0f}{part}", (max(worth[y], 0.0), y), va="center", fontsize=9)
     shares.set_title("Share of customers", fontsize=11, loc="left")
     unit = f" ({unit})" if unit else ""
-    values.set_title(f"Later {outcome.replace('_', ' ')} per customer{unit}", fontsize=11, loc="left")
+    values.set_title(_plain(f"Later {outcome.replace('_', ' ')} per customer{unit}"), fontsize=11, loc="left")
     values.set_yticks([])
-    shares.set_xlim(0, 1.35 * max(share))
-    values.set_xlim(0, 1.55 * max(np.nanmax(worth, initial=0.0), 1e-9))
+    known = [0.0, *(one for one in worth if not np.isnan(one))]
+    width = max(max(known) - min(known), 1e-9)
+    shares.set_xlim(0, 1.35 * max(*share, 1e-9))
+    values.set_xlim(min(known), max(known) + 0.55 * width)
     for axes in (shares, values):
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
@@ -105,6 +108,11 @@ def _figure(n_panels: int, size: tuple[float, float]) -> tuple[Figure, list[Axes
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(length=0)
     return figure, panels
+
+
+def _plain(text: str) -> str:
+    """Text in which dollars are dollars, not the marks of a formula."""
+    return text.replace("$", r"\$")
 
 
 def _cycle(n: int) -> list[str]:

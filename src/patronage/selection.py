@@ -102,7 +102,7 @@ class Selection:
     def near_misses(self, n: int = 3) -> list[Verdict]:
         """Candidates that failed the fewest gates, best objective first."""
         alive = [verdict for verdict in self.verdicts if not verdict.row.failure and verdict.failed]
-        return sorted(alive, key=lambda verdict: (len(verdict.failed), -np.nan_to_num(verdict.objective)))[:n]
+        return sorted(alive, key=lambda v: (len(v.failed), -np.nan_to_num(v.objective, nan=-np.inf)))[:n]
 
 
 def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:

@@ -1,0 +1,205 @@
+"""Segments: size, worth, what sets them apart, and names made of that."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+
+from patronage.catalogue import Feature
+from patronage.segments import describe_segments
+
+
+def _feature(name, low="", high="", **other):
+    labels = {side: text for side, text in (("low", low), ("high", high)) if text}
+    return Feature(name, "orders", "1", labels=labels, **other)
+
+
+DECLARED = (
+    _feature("recency_days", "recently active", "lapsed"),
+    _feature("revenue", "low spend", "high spend"),
+    _feature("n_orders", "few orders", "many orders"),
+    _feature("age", "younger", "older", role="sensitive"),
+    _feature("town", "north", "south", scale="one_hot", role="descriptor"),
+    _feature("unnamed"),
+)
+LABELS = np.repeat([0, 1, 2, -1], [50, 30, 15, 5])
+
+
+def _customers():
+    """Big spenders, lapsed ones and a few others; age differs most of all, and is sensitive."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "recency_days": np.array([10.0, 90, 5, 30])[LABELS] + rng.random(100),
+            "revenue": np.array([900.0, 200, 100, 100])[LABELS] + 300 * rng.random(100),
+            "n_orders": rng.poisson(9, 100).astype(float),
+            "age": LABELS * 10.0,
+            "town": pd.Series(["north", "south"] * 50, dtype="str"),
+            "unnamed": LABELS * 10.0,
+        }
+    )
+
+
+def _describe(customers=None, labels=LABELS, ids=("S02", "S01", "S03"), declared=DECLARED):
+    return describe_segments(
+        list(ids),
+        labels,
+        _customers() if customers is None else customers,
+        declared,
+        value_per_id={"S01": 70.0, "S02": 20.0},
+        jaccard=np.linspace(0.9, 0.7, len(ids)),
+    )
+
+
+def test_sizes_are_of_all_customers():
+    """Shares count the unassigned in their denominator; segments come in the order of their labels."""
+    segments = _describe()
+    assert [(segment.id, segment.share, segment.n_customers) for segment in segments] == [
+        ("S02", 0.5, 50),
+        ("S01", 0.3, 30),
+        ("S03", 0.15, 15),
+    ]
+
+
+def test_worth_and_stability_go_with_the_segment():
+    """Worth is found by id, stability by label; a segment that the backtest does not know has no worth."""
+    segments = _describe()
+    assert [segment.value_per_customer for segment in segments] == [20.0, 70.0, None]
+    assert [segment.jaccard for segment in segments] == pytest.approx([0.9, 0.8, 0.7])
+
+
+def test_names_say_what_sets_segments_apart():
+    """The strongest notable traits make the name, in words, strongest first."""
+    first, second, _ = _describe()
+    assert first.name == "High spend, recently active"
+    assert second.name == "Lapsed, low spend"
+
+
+def test_effects_are_differences_of_mean_ranks():
+    """A trait's effect is the difference of mean ranks from all customers, in standard deviations of ranks."""
+    customers = _customers()
+    ranks = rankdata(customers["revenue"])
+    expected = (ranks[LABELS == 0].mean() - ranks.mean()) / ranks.std()
+    found = {trait.feature: trait for trait in _describe()[0].traits}
+    assert found["revenue"].effect == pytest.approx(expected)
+    assert found["revenue"].label == "high spend"
+    effects = [abs(trait.effect) for trait in _describe()[0].traits]
+    assert effects == sorted(effects, reverse=True)
+
+
+@given(power=st.sampled_from([0.5, 1.0, 3.0]), factor=st.sampled_from([0.01, 1.0, 100.0]))
+@settings(deadline=None, max_examples=9)
+def test_units_do_not_matter(power, factor):
+    """Traits come from ranks: money in another unit, or on another scale, gives the same description."""
+    customers = _customers()
+    other = customers.assign(revenue=factor * customers["revenue"] ** power)
+    assert _describe(other) == _describe(customers)
+
+
+def test_missing_values_are_left_out():
+    """A trait is about those whose value is known, and a segment without any has none of it."""
+    customers = _customers()
+    customers.loc[LABELS == 2, "revenue"] = np.nan
+    assert "revenue" not in {trait.feature for trait in _describe(customers)[2].traits}
+    ranks = rankdata(customers["revenue"].dropna())
+    known = LABELS[LABELS != 2]
+    found = {trait.feature: trait.effect for trait in _describe(customers)[0].traits}
+    assert found["revenue"] == pytest.approx((ranks[known == 0].mean() - ranks.mean()) / ranks.std())
+
+
+def test_sensitive_features_are_never_named():
+    """However strongly a sensitive feature differs, neither name nor traits speak of it."""
+    for segment in _describe():
+        assert "age" not in {trait.feature for trait in segment.traits}
+        assert not {"younger", "older"} & set(segment.name.lower().split(", "))
+
+
+def test_only_a_sensitive_difference_leaves_customers_average():
+    """Where segments differ in nothing that may be said, the name says nothing of it, but tells them apart."""
+    names = [segment.name for segment in _describe(declared=DECLARED[3:4])]
+    assert names == [f"Like the average customer ({name})" for name in ("S02", "S01", "S03")]
+
+
+def test_features_without_words_are_not_named():
+    """Text features and those without labels describe no segment."""
+    named = {trait.feature for segment in _describe() for trait in segment.traits}
+    assert named <= {"recency_days", "revenue", "n_orders"}
+
+
+def test_a_side_without_a_label_is_no_trait():
+    """A feature that has words for its high side only says nothing of a segment on the low side."""
+    first, second, _ = _describe(declared=[_feature("revenue", high="high spend")])
+    assert [trait.label for trait in first.traits] == ["high spend"]
+    assert second.traits == ()
+
+
+def test_a_small_difference_makes_no_name():
+    """Differences that nobody would notice are left out of names."""
+    customers = _customers()
+    rng = np.random.default_rng(1)
+    even = customers.assign(recency_days=rng.random(100), revenue=rng.random(100))
+    labels = np.arange(100) % 2
+    names = [segment.name for segment in _describe(even, labels, ("S01", "S02"))]
+    assert names == ["Like the average customer (S01)", "Like the average customer (S02)"]
+
+
+def test_a_third_trait_tells_namesakes_apart():
+    """Segments that share their two strongest traits are told apart by the next one."""
+    labels = np.repeat([0, 1, 2], [40, 40, 120])
+    customers = pd.DataFrame(
+        {
+            "recency_days": np.repeat([1.0, 1, 50], [40, 40, 120]),
+            "revenue": np.repeat([90.0, 90, 5], [40, 40, 120]),
+            "n_orders": np.repeat([7.0, 5, 3, 5], [20, 40, 20, 120]),
+        }
+    )
+    names = [segment.name for segment in _describe(customers, labels, declared=DECLARED[:3])]
+    assert names[0].lower().split(", ")[2] == "many orders"
+    assert names[1].lower().split(", ")[2] == "few orders"
+    assert len(names[2].split(", ")) == 2
+
+
+def test_a_segment_nobody_is_in_is_described():
+    """A segment without customers has no share, no traits, and a name."""
+    segments = _describe(labels=np.where(LABELS == 2, 0, LABELS))
+    assert (segments[2].share, segments[2].n_customers, segments[2].traits) == (0.0, 0, ())
+    assert segments[2].name
+
+
+def test_features_that_do_not_differ_are_no_error():
+    """A feature that is constant or never known sets nobody apart."""
+    customers = _customers().assign(revenue=7.0, n_orders=np.nan)
+    assert all({trait.feature for trait in segment.traits} <= {"recency_days"} for segment in _describe(customers))
+
+
+@given(labels=st.lists(st.integers(-1, 7), min_size=100, max_size=100), seed=st.integers(0, 50))
+@settings(deadline=None, max_examples=30)
+def test_names_are_unique_and_the_same_every_time(labels, seed):
+    """Whatever the segments, no two share a name, and describing them again changes nothing."""
+    rng = np.random.default_rng(seed)
+    customers = _customers().assign(revenue=rng.integers(0, 3, 100).astype(float), recency_days=rng.random(100))
+    ids = [f"S{number:02d}" for number in range(1, 9)]
+    first = _describe(customers, np.array(labels), ids)
+    assert len({segment.name for segment in first}) == 8
+    assert _describe(customers, np.array(labels), ids) == first
+
+
+@given(order=st.permutations(range(100)))
+@settings(deadline=None, max_examples=8)
+def test_the_order_of_customers_does_not_matter(order):
+    """Customers in another order are described alike."""
+    rows = list(order)
+    turned = _describe(_customers().iloc[rows], LABELS[rows])
+    assert [segment.name for segment in turned] == [segment.name for segment in _describe()]
+    assert [len(segment.traits) for segment in turned] == [len(segment.traits) for segment in _describe()]
+
+
+def test_inputs_are_not_changed_in_place():
+    """Describing segments leaves the customers' table as it was."""
+    customers = _customers()
+    _describe(customers)
+    pd.testing.assert_frame_equal(customers, _customers())
