@@ -468,3 +468,14 @@ def test_scoring_does_not_need_hdbscan():
     """The module that places rows does not import the clusterer."""
     code = "import sys, patronage.assigners.density; sys.exit('hdbscan' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_noise_that_joins_the_nearest_segment_was_not_found() -> None:
+    """What coverage counts is the same under both rules for noise."""
+    rng = np.random.default_rng(0)
+    points = np.vstack([rng.normal(0, 0.2, (60, 2)), rng.normal(5, 0.2, (60, 2)), rng.uniform(-3, 8, (30, 2))])
+    fitted = hdbscan.HDBSCAN(min_cluster_size=15, prediction_data=True).fit(points)
+    kept, nearest = (DensityAssigner.from_hdbscan(fitted, noise=rule).assign(points) for rule in ("keep", "nearest"))
+    assert not kept.found.all()
+    assert (nearest.label >= 0).all()
+    np.testing.assert_array_equal(kept.found, nearest.found)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from patronage.assigners import Assignment
 from patronage.catalogue import Feature
 from patronage.evaluation.baselines import SHUFFLED, Baselines, fit_baselines
 from patronage.evaluation.judgement import METRICS, Judge
@@ -159,7 +160,8 @@ def judge(baselines):
 
 
 def _judged(judge, baselines, labels):
-    return judge.judge("tried", "kmeans", "standard", baselines.judge_space, labels, stability(labels, [labels]))
+    placed = Assignment(labels, np.full(300, -1), np.ones(300), np.zeros(300))
+    return judge.judge("tried", "kmeans", "standard", baselines.judge_space, placed, stability(labels, [labels]))
 
 
 def test_a_candidate_is_compared_with_the_best_rival_of_its_size(judge, baselines):

@@ -48,3 +48,9 @@ def test_figures_keep_their_bounds(labels):
     if judged.n_segments:
         assert 1 - 1e-9 <= judged.effective_segments <= judged.n_segments + 1e-9
         assert 0 < judged.min_share <= judged.coverage / judged.n_segments + 1e-9
+
+
+def test_coverage_is_measured_before_noise_is_placed():
+    """A policy that gives every customer a segment does not make a clusterer that found few look good."""
+    found = np.array([True] * 3 + [False] * 7)
+    assert size(np.array([0, 0, 1, 1, 1, 0, 0, 1, 1, 1]), found).coverage == pytest.approx(0.3)

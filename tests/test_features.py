@@ -587,11 +587,11 @@ def test_a_product_that_is_not_listed_loses_no_line(computed: Computed) -> None:
 
 
 def test_a_column_of_both_tables_is_the_transactions(computed: Computed) -> None:
-    """Where transactions and products have a column of the same name, the line's own counts."""
-    lines = sales(("a", day(5), 1.0, "p", "shop"), columns="customer_id ordered_at revenue product_id Channel")
-    products = pd.DataFrame({"product_id": ["p"], "channel": ["web"]})
-    feature = Feature("channel", "lines", "min(channel)", scale="one_hot")
-    assert computed(feature, transactions=lines, products=products).frame["channel"].to_dict() == {"a": "shop"}
+    """Where transactions and products have a column of the same name, in any case, the line's own counts."""
+    lines = sales(("a", day(5), 1.0, "p", "red"), columns="customer_id ordered_at revenue product_id Colour")
+    products = pd.DataFrame({"product_id": ["p"], "colour": ["blue"]})
+    feature = Feature("paint", "lines", "min(colour)", scale="one_hot", required=True)
+    assert computed(feature, transactions=lines, products=products).frame["paint"].to_dict() == {"a": "red"}
 
 
 # Expansion

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from patronage.assigners import Assignment
 from patronage.catalogue import Feature
 from patronage.clusterers import Failure
 from patronage.evaluation.baselines import fit_baselines
@@ -42,9 +43,9 @@ class Placer:
             self._spaces[key] = (fitted.representation, fitted.representation.transform(self._features))
         return self._spaces[key][1]
 
-    def labels(self, fitted: FittedRecipe) -> np.ndarray:
-        """Labels of the customers by the recipe's assigner."""
-        return fitted.assigner.assign(self.space(fitted)).label
+    def assign(self, fitted: FittedRecipe) -> Assignment:
+        """Place the customers by the recipe's assigner."""
+        return fitted.assigner.assign(self.space(fitted))
 
 
 def stabilities(
@@ -62,7 +63,7 @@ def stabilities(
     )
     placer = Placer(learn.features)
     found = (
-        stability(placer.labels(one), labels, n_segments=one.assigner.n_segments)
+        stability(placer.assign(one).label, labels, n_segments=one.assigner.n_segments)
         for one, labels in zip(alive, refits, strict=True)
     )
     return [next(found) if isinstance(one, FittedRecipe) else None for one in fitted]
@@ -101,6 +102,7 @@ def judge_candidates(
             reason = one.reason if isinstance(one, Failure) else "no refit"
             results.append(Judged(Row(*made_of, failure=reason), np.empty(0, dtype=int)))
             continue
-        labels = placer.labels(one)
-        results.append(Judged(judge.judge(*made_of, placer.space(one), labels, steadiness), labels))
+        assignment = placer.assign(one)
+        row = judge.judge(*made_of, placer.space(one), assignment, steadiness)
+        results.append(Judged(row, assignment.label))
     return results

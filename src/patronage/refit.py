@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
+from patronage.assigners import Assignment
 from patronage.backtest import Placer
 from patronage.clusterers import Failure
 from patronage.evaluation.judgement import Row
@@ -25,27 +26,29 @@ class Refit:
     Attributes
     ----------
     fitted : FittedRecipe
-    labels, backtest_labels : ndarray of shape (n_customers,)
-        Labels of the newest day's active customers by the refit, and by the backtested model.
+    assignment : Assignment
+        Of the newest day's active customers.
+    backtest_labels : ndarray of shape (n_customers,)
+        Labels of the same customers by the backtested model.
     stable : Stability
         Of the refit, under subsamples at the newest day.
     """
 
     fitted: FittedRecipe
-    labels: np.ndarray
+    assignment: Assignment
     backtest_labels: np.ndarray
     stable: Stability
 
     def add_to(self, row: Row) -> Row:
         """The leaderboard's line with the refit's figures."""
-        sizes = size(self.labels)
+        sizes = size(self.assignment.label, self.assignment.found)
         figures = {
             "refit/n_segments": float(sizes.n_segments),
             "refit/min_share": sizes.min_share,
             "refit/coverage": sizes.coverage,
             "refit/ari": self.stable.ari,
             "refit/jaccard_min": float(self.stable.jaccard.min(initial=1.0)),
-            "refit/ari_backtest": float(adjusted_rand_score(self.backtest_labels, self.labels)),
+            "refit/ari_backtest": float(adjusted_rand_score(self.backtest_labels, self.assignment.label)),
         }
         return replace(row, metrics={**row.metrics, **figures})
 
@@ -99,7 +102,7 @@ def refit_shortlist(
         if isinstance(again, Failure):
             results.append(FailedRefit(again.reason))
             continue
-        own = placer.labels(again)
-        stable = stability(own, labels, n_segments=again.assigner.n_segments)
-        results.append(Refit(again, own, placer.labels(former), stable))
+        own, before = placer.assign(again), placer.assign(former)
+        steadiness = stability(own.label, labels, n_segments=again.assigner.n_segments)
+        results.append(Refit(again, own, before.label, steadiness))
     return results

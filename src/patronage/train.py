@@ -220,7 +220,7 @@ def _ids(
         ]
     )
     former = first_ids(worth)
-    ids = carry_ids(again.backtest_labels, former, again.labels, again.fitted.assigner.n_segments)
+    ids = carry_ids(again.backtest_labels, former, again.assignment.label, again.fitted.assigner.n_segments)
     return ids, {segment: float(value) for segment, value in zip(former, worth, strict=True) if np.isfinite(value)}
 
 
@@ -235,14 +235,14 @@ def _package(
 ) -> SegmentationModel:
     """Describe the refit's segments and put all that scoring needs in one model."""
     segments = describe_segments(
-        ids, again.labels, features, catalogue.features, value_per_id=worth, jaccard=again.stable.jaccard
+        ids, again.assignment.label, features, catalogue.features, value_per_id=worth, jaccard=again.stable.jaccard
     )
     return SegmentationModel(
         catalogue=catalogue,
         representation=again.fitted.representation,
         assigner=again.fitted.assigner,
         segments=segments,
-        calibration=Calibration.learn(again.fitted.assign(features), again.stable.stayed, len(segments)),
+        calibration=Calibration.learn(again.assignment, again.stable.stayed, len(segments)),
         lookback_days=window.lookback_days,
         outcome_days=window.outcome_days,
         trained_as_of=window.as_of,

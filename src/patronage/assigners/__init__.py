@@ -6,7 +6,7 @@ customer scored alone gets bit for bit what it gets among a million others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -29,12 +29,20 @@ class Assignment:
         How clearly ``label`` wins over ``runner_up``: 0 on the border, 1 far from it.
     distance : ndarray of shape (n_rows,), float
         Distance to the segment in the assigner's own measure; larger is less typical.
+    found : ndarray of shape (n_rows,), bool
+        Whether a segment was found, before any policy that gives noise one all the same; default: all with a label.
     """
 
     label: np.ndarray
     runner_up: np.ndarray
     margin: np.ndarray
     distance: np.ndarray
+    found: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        """Fill in what was found."""
+        if len(self.found) != len(self.label):
+            object.__setattr__(self, "found", self.label != UNASSIGNED)
 
 
 class Assigner(Protocol):

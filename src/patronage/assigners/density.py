@@ -284,15 +284,17 @@ class DensityAssigner:
         label = np.empty(len(points), dtype=np.int64)
         runner_up = np.empty(len(points), dtype=np.int64)
         strength = np.empty(len(points))
+        found = np.empty(len(points), dtype=bool)
         for rows in _slices(len(points)):
             joined, reach, nearest, distance = self._join(points[rows])
             placed, strength[rows] = self._fall_out(joined, reach)
+            found[rows] = placed != UNASSIGNED
             if self._noise == "nearest":
                 left = np.flatnonzero(placed == UNASSIGNED)
                 placed[left] = self._segments.other(points[rows][left], placed[left], nearest[left], distance[left])
             label[rows] = placed
             runner_up[rows] = self._segments.other(points[rows], placed, nearest, distance)
-        return Assignment(label=label, runner_up=runner_up, margin=strength, distance=1.0 - strength)
+        return Assignment(label=label, runner_up=runner_up, margin=strength, distance=1.0 - strength, found=found)
 
     def _join(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Training point that every row joins, the reach to it; the nearest one, the distance to that."""

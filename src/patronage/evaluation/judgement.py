@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from patronage.assigners import Assignment
 from patronage.evaluation.baselines import SHUFFLED, Baselines
 from patronage.evaluation.separation import Separation, distance_matrix, separation
-from patronage.evaluation.size import size
+from patronage.evaluation.size import Size, size
 from patronage.evaluation.stability import Stability
 from patronage.evaluation.value import Evidence, Worth, interval, worth
 
@@ -110,7 +111,7 @@ class Judge:
         clusterer: str,
         representation: str,
         space: np.ndarray,
-        labels: np.ndarray,
+        assignment: Assignment,
         stable: Stability,
     ) -> Row:
         """Judge one candidate on the *select* customers.
@@ -119,11 +120,13 @@ class Judge:
         ----------
         space : ndarray of shape (n_customers, n_dimensions)
             The candidate's own space; candidates that share it must give the same array.
-        labels : ndarray of shape (n_customers,)
-            By its packaged assigner.
+        assignment : Assignment
+            Of all customers, by its packaged assigner.
         stable : Stability
             From the learn window.
         """
+        labels = assignment.label
+        sizes = size(labels[self._select], assignment.found[self._select])
         if id(space) not in self._distances:
             self._distances[id(space)] = (space, distance_matrix(space[self._sample]))
         own = separation(space[self._sample], labels[self._sample], self._distances[id(space)][1])
@@ -132,7 +135,7 @@ class Judge:
             name,
             clusterer,
             representation,
-            self._figures(own, common, labels[self._select], stable) | self._value(labels),
+            self._figures(own, common, sizes, stable) | self._value(labels),
             best_baseline=self._best(labels)[0],
             jaccard=tuple(float(value) for value in stable.jaccard),
         )
@@ -201,8 +204,7 @@ class Judge:
             "value/lift_high": lift.high,
         }
 
-    def _figures(self, own: Separation, common: Separation, labels: np.ndarray, stable: Stability) -> dict[str, float]:
-        sizes = size(labels)
+    def _figures(self, own: Separation, common: Separation, sizes: Size, stable: Stability) -> dict[str, float]:
         return {
             "separation/silhouette": own.silhouette,
             "separation/silhouette_common": common.silhouette,

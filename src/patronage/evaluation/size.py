@@ -32,8 +32,16 @@ class Size:
     coverage: float
 
 
-def size(labels: np.ndarray) -> Size:
-    """Judge the sizes of the segments; ``labels`` of shape (n_customers,)."""
+def size(labels: np.ndarray, found: np.ndarray | None = None) -> Size:
+    """Judge the sizes of the segments.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_customers,)
+    found : ndarray of shape (n_customers,), bool, optional
+        Whether a segment was found before any policy for noise; default: all with a label.
+    """
+    found = labels != UNASSIGNED if found is None else found
     assigned = labels[labels != UNASSIGNED]
     if not len(assigned):
         return Size(0, 0.0, 0.0, 0.0)
@@ -43,5 +51,5 @@ def size(labels: np.ndarray) -> Size:
         len(counts),
         float(counts.min() / len(labels)),
         float(np.exp(-np.sum(shares * np.log(shares)))),
-        float(len(assigned) / len(labels)),
+        float(found.mean()),
     )
