@@ -116,7 +116,7 @@ def test_names_that_would_collide_are_numbered() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=12, unique=True))
 def test_expanded_names_differ_whatever_the_values(values: list[str]) -> None:
     """Any values give one feature each and one for the rest, with names that SQL can tell apart."""

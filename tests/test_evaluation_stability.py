@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from patronage.backtest import stabilities
 from patronage.catalogue import Feature
 from patronage.clusterers import Clusterer
 from patronage.evaluation.stability import SUBSAMPLE_SHARE, jaccard_matrix, refit_labels, stability
-from patronage.recipe import Recipe, RepresentationChoice
+from patronage.observation import Observed
+from patronage.recipe import Recipe, RepresentationChoice, fit_recipes
+from patronage.refit import refit_shortlist
 
 REFERENCE = np.array([0, 0, 0, 1, 1, 1, 1, -1])
 REFIT = np.array([5, 5, 2, 2, 2, 2, -1, 5])
@@ -239,3 +242,18 @@ def test_progress_is_told():
     told: list[int] = []
     refit_labels(RECIPES[:1], *_customers(), n_refits=3, seed=0, workers=1, progress=told.append)
     assert told == [1, 2, 3]
+
+
+def test_a_component_nobody_is_in_is_judged_with_the_others():
+    """An overlapping mixture leaves components empty: they have a figure, in the backtest and in the refit."""
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    observed = Observed(features, pd.DataFrame({"spend": rng.random(80)}), features)
+    recipe = _recipe("sklearn.mixture.GaussianMixture", n_components=4, reg_covar=0.5, max_iter=2000)
+    (fitted,) = fit_recipes([recipe], features, observed.outcomes, seed=0)
+    inside = np.bincount(fitted.assign(features).label, minlength=4)
+    assert inside[-1] == 0
+    (backtested,) = stabilities([fitted], observed, n_refits=2, seed=0, workers=1)
+    (refitted,) = refit_shortlist([fitted], observed, features, n_refits=2, seed=0, workers=1)
+    for stable in (backtested, refitted.stable):
+        assert (stable.jaccard > 0).tolist() == (inside > 0).tolist()

@@ -125,7 +125,7 @@ def test_outcomes_by_chance_and_constant_ones_do_not_count(planted):
     assert worth(kind, evidence).r2["same"] == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, np.log1p(3.0), 1e6])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
 def test_without_an_outcome_that_differs_kept_does_not_apply(value):
     """Constant outcomes, whatever their value, make ``kept`` NaN instead of a ratio of rounding errors."""
     rng = np.random.default_rng(0)

@@ -292,7 +292,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("examples")
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(future_sales=FUTURE_SALES, visits=FUTURE_DATED, contacts=FUTURE_DATED, answers=FUTURE_DATED, late=LATE_RESPONSES)
 def test_what_happens_later_changes_no_feature(
     future_sales: list[dict[str, Any]],
@@ -346,7 +346,7 @@ def test_the_future_test_uses_every_feature(without_future: tuple[Catalogue, Fea
 # Order of rows, columns and declarations
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=6)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_rows_columns_and_declarations_does_not_matter(
     seed: int, without_future: tuple[Catalogue, FeatureTable], folder: Path
@@ -546,11 +546,11 @@ def test_without_order_ids_an_order_is_a_customers_day(computed: Computed) -> No
 
 
 def test_lines_without_an_order_id_are_their_days_orders(computed: Computed) -> None:
-    """Where some ids are missing or blank, those lines are ordered by day, not thrown together."""
+    """Where some ids are missing or empty, those lines are ordered by day, not thrown together."""
     lines = sales(
         ("a", day(9), 1.0, None),
         ("a", day(5), 2.0, None),
-        ("a", day(3), 2.0, " "),
+        ("a", day(3), 2.0, ""),
         ("a", day(1), 4.0, "o1"),
         columns="customer_id ordered_at revenue order_id",
     )
@@ -660,7 +660,7 @@ ODD_VALUES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_s
 )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 @given(
     bought=st.lists(
         st.tuples(st.sampled_from("abc"), st.none() | ODD_VALUES, st.integers(1, 999)), min_size=1, max_size=8

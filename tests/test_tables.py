@@ -481,7 +481,7 @@ def digesting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[li
 ROWS = st.lists(st.tuples(CELLS, st.just(0), st.integers(-2, 2), CELLS, CELLS), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(given_rows=ROWS, data=st.data())
 def test_the_digest_ignores_the_order_of_rows(
     given_rows: list[tuple[Any, ...]], data: st.DataObject, digesting: Callable[[list[tuple[Any, ...]]], str]
@@ -490,7 +490,7 @@ def test_the_digest_ignores_the_order_of_rows(
     assert digesting(data.draw(st.permutations(given_rows))) == digesting(given_rows)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(given_rows=ROWS, changed=ROWS)
 def test_the_digest_tells_other_rows(
     given_rows: list[tuple[Any, ...]],
@@ -502,7 +502,7 @@ def test_the_digest_tells_other_rows(
     assert (digesting(changed) == digesting(given_rows)) is same
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(given_rows=ROWS, data=st.data())
 def test_the_digest_tells_a_single_changed_value(
     given_rows: list[tuple[Any, ...]], data: st.DataObject, digesting: Callable[[list[tuple[Any, ...]]], str]

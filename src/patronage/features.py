@@ -124,8 +124,7 @@ def _compute(
     ]
     columns = ", ".join(_outer(feature) for feature in features)
     status = (
-        f", CASE WHEN known.recent THEN '{ACTIVE}' WHEN known.ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END "
-        "AS customer_status"
+        f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
     )
     joins = " ".join(f"LEFT JOIN {quote('of ' + name)} USING (customer_id)" for name in used)
     statement = (
@@ -285,9 +284,8 @@ def _past(tables: Tables, table: str, alias: str = "", skip: Sequence[str] = ())
     """Select list of a table in which nothing later than ``as_of`` can be read."""
     prefix = f"{alias}." if alias else ""
     columns = []
-    skipped = {column.lower() for column in skip}
     for column, sql_type in tables.columns[table].items():
-        if column.lower() in skipped:
+        if column in skip:
             continue
         name = f"{prefix}{quote(column)}"
         if sql_type.startswith(("TIMESTAMP", "DATE")):
@@ -314,7 +312,7 @@ def _orders(tables: Tables) -> str:
     """One row per order; without an order id, an order is a customer's day."""
     has = tables.columns["transactions"]
     day = "ordered_at::DATE::VARCHAR"
-    key = f"coalesce(nullif(trim(order_id), ''), {day})" if "order_id" in has else day
+    key = f"coalesce(nullif(order_id, ''), {day})" if "order_id" in has else day
     columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
     columns += [f"sum({name}) AS {name}" for name in ("margin", "discount", "coupon", "quantity") if name in has]
     if "margin" not in has and "cost" in has:
