@@ -5,209 +5,27 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from patronage.catalogue import Expand, Feature
 from patronage.clusterers import Clusterer
 from patronage.errors import InvalidConfigError
 from patronage.recipe import RepresentationChoice
+from patronage.schema import SCHEMAS, FeatureSchema
 from patronage.selection import Gates, Policy
 from patronage.tables import CANONICAL, DataSource, TableSource
 from patronage.tracking import Tracking
 from patronage.train import Training
-
-# Hydra's schemas must be mutable, and OmegaConf reads Optional[…], not … | None.
-# ruff: noqa: UP045
-
-
-@dataclass
-class TableSchema:
-    """See `tables.TableSource`."""
-
-    path: Optional[str] = None
-    columns: dict[str, str] = field(default_factory=dict)
-    derive: dict[str, str] = field(default_factory=dict)
-    where: Optional[str] = None
-    query: Optional[str] = None
-    files: dict[str, str] = field(default_factory=dict)
-    null_key: str = "error"
-    invalid_value: str = "error"
-
-
-@dataclass
-class DataSchema:
-    """The canonical tables."""
-
-    name: str = MISSING
-    customers: Optional[TableSchema] = None
-    transactions: Optional[TableSchema] = None
-    products: Optional[TableSchema] = None
-    events: Optional[TableSchema] = None
-    contacts: Optional[TableSchema] = None
-    campaigns: Optional[TableSchema] = None
-    answers: Optional[TableSchema] = None
-
-
-@dataclass
-class ExpandSchema:
-    """See `catalogue.Expand`."""
-
-    by: str = MISSING
-    top: int = MISSING
-
-
-@dataclass
-class FeatureSchema:
-    """See `catalogue.Feature`."""
-
-    relation: str = MISSING
-    sql: str = MISSING
-    family: str = "behaviour"
-    role: str = "basis"
-    scale: str = "none"
-    empty: Optional[float] = None
-    labels: dict[str, str] = field(default_factory=dict)
-    unit: str = ""
-    levels: list[str] = field(default_factory=list)
-    expand: Optional[ExpandSchema] = None
-    required: bool = False
-
-
-@dataclass
-class RepresentationSchema:
-    """See `recipe.RepresentationChoice`."""
-
-    kind: str = MISSING
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class ClustererSchema:
-    """See `clusterers.Clusterer`."""
-
-    _target_: str = MISSING
-    parameters: dict[str, Any] = field(default_factory=dict)
-    grid: dict[str, list[Any]] = field(default_factory=dict)
-    noise: str = "keep"
-
-
-@dataclass
-class GatesSchema:
-    """See `selection.Gates`."""
-
-    min_segments: int = 2
-    max_segments: int = 20
-    min_share: float = 0.03
-    coverage: float = 0.8
-    ari: float = 0.7
-    jaccard: float = 0.5
-    ari_backtest: float = 0.7
-
-
-@dataclass
-class SelectionSchema:
-    """See `selection.Policy`."""
-
-    weights: dict[str, float] = field(default_factory=dict)
-    tolerance: float = 0.02
-    gates: GatesSchema = field(default_factory=GatesSchema)
-
-
-@dataclass
-class TrackingSchema:
-    """See `tracking.Tracking`."""
-
-    uri: Optional[str] = None
-    experiment: str = MISSING
-    registered_model: str = MISSING
-
-
-@dataclass
-class TrainSchema:
-    """Options of ``patronage train``."""
-
-    data: DataSchema = MISSING
-    features: dict[str, Any] = field(default_factory=dict)
-    outcomes: dict[str, FeatureSchema] = field(default_factory=dict)
-    representation: RepresentationSchema = MISSING
-    clusterer: dict[str, ClustererSchema] = field(default_factory=dict)
-    selection: SelectionSchema = MISSING
-    tracking: TrackingSchema = MISSING
-    lookback_days: int = MISSING
-    outcome_days: int = MISSING
-    as_of: Optional[str] = None
-    stability_refits: int = MISSING
-    seed: int = MISSING
-    workers: int = MISSING
-    output: str = MISSING
-    quiet: bool = False
-
-
-@dataclass
-class ScoreSchema:
-    """Options of ``patronage score``."""
-
-    data: Optional[DataSchema] = None
-    tracking: TrackingSchema = MISSING
-    model: str = MISSING
-    input: Optional[str] = None
-    as_of: Optional[str] = None
-    output: str = MISSING
-    quiet: bool = False
-
-
-@dataclass
-class FeaturesSchema:
-    """Options of ``patronage features``."""
-
-    data: DataSchema = MISSING
-    features: dict[str, Any] = field(default_factory=dict)
-    tracking: TrackingSchema = MISSING
-    model: Optional[str] = None
-    lookback_days: int = MISSING
-    as_of: Optional[str] = None
-    output: str = MISSING
-    quiet: bool = False
-
-
-@dataclass
-class PromoteSchema:
-    """Options of ``patronage promote``."""
-
-    tracking: TrackingSchema = MISSING
-    version: str = MISSING
-    quiet: bool = False
-
-
-@dataclass
-class UiSchema:
-    """Options of ``patronage ui``."""
-
-    tracking: TrackingSchema = MISSING
-    host: str = MISSING
-    port: int = MISSING
-    quiet: bool = False
-
-
-SCHEMAS = {
-    "train": TrainSchema,
-    "score": ScoreSchema,
-    "features": FeaturesSchema,
-    "promote": PromoteSchema,
-    "ui": UiSchema,
-}
-
 
 _OPEN = re.compile(r"data\.\w+\.(columns|derive|files)\.\w+=")
 

@@ -1,0 +1,127 @@
+"""The canonical tables: what they are called, what their columns hold, and where a user's come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["id", "time", "money", "number", "text", "flag"]
+POLICIES = ("error", "drop", "keep")
+
+SQL_TYPES: Mapping[Kind, str] = {
+    "id": "VARCHAR",
+    "time": "TIMESTAMP",
+    # Decimal sums do not depend on the order of the rows; double sums do.
+    "money": "DECIMAL(18, 4)",
+    "number": "DOUBLE",
+    "text": "VARCHAR",
+    "flag": "BOOLEAN",
+}
+
+CANONICAL: Mapping[str, Mapping[str, Kind]] = {
+    "customers": {"customer_id": "id"},
+    "transactions": {
+        "customer_id": "id",
+        "ordered_at": "time",
+        "revenue": "money",
+        "order_id": "id",
+        "product_id": "id",
+        "quantity": "number",
+        "cost": "money",
+        "margin": "money",
+        "discount": "money",
+        "coupon": "money",
+        "channel": "text",
+        "store_id": "id",
+    },
+    "products": {
+        "product_id": "id",
+        "category": "text",
+        "department": "text",
+        "brand": "text",
+        "unit_cost": "money",
+        "margin_rate": "number",
+    },
+    "events": {
+        "customer_id": "id",
+        "occurred_at": "time",
+        "event_type": "text",
+        "channel": "text",
+        "device": "text",
+        "referrer": "text",
+        "value": "number",
+    },
+    "contacts": {
+        "customer_id": "id",
+        "occurred_at": "time",
+        "effort": "number",
+        "cost": "money",
+        "reason": "text",
+    },
+    "campaigns": {
+        "customer_id": "id",
+        "campaign_id": "id",
+        "sent_at": "time",
+        "channel": "text",
+        "is_control": "flag",
+        "responded_at": "time",
+        "revenue": "money",
+    },
+    "answers": {"customer_id": "id", "question": "text", "answer": "text", "answered_at": "time"},
+}
+"""The canonical tables: column → what it holds. Other columns pass through as they are."""
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "customers": ("customer_id",),
+    "transactions": ("customer_id", "ordered_at", "revenue"),
+    "products": ("product_id",),
+    "events": ("customer_id", "occurred_at", "event_type"),
+    "contacts": ("customer_id", "occurred_at"),
+    "campaigns": ("customer_id", "campaign_id", "sent_at"),
+    "answers": ("customer_id", "question", "answer"),
+}
+"""The columns without which a canonical table says nothing."""
+
+ALL_IDS = frozenset(column for kinds in CANONICAL.values() for column, kind in kinds.items() if kind == "id")
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Where one canonical table comes from.
+
+    Attributes
+    ----------
+    path : str, optional
+        A file, a glob, or ``package://name/path`` for a file inside an installed package.
+    columns : mapping
+        Canonical column → the source's column. Columns of the same name need no entry.
+    derive : mapping
+        New column → SQL over the source's columns.
+    where : str, optional
+        SQL condition over the source's columns; other rows are left out.
+    query : str, optional
+        SQL that builds the table from ``files`` instead of ``path``.
+    files : mapping
+        Name in ``query`` → path.
+    null_key, invalid_value : {"error", "drop", "keep"}
+        What happens to rows whose key column is empty, or whose value is not of the column's type. ``keep`` leaves
+        the value empty; a key column cannot be kept empty.
+    """
+
+    path: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    derive: Mapping[str, str] = field(default_factory=dict)
+    where: str | None = None
+    query: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    null_key: str = "error"
+    invalid_value: str = "error"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A named set of sources, by canonical table."""
+
+    name: str
+    tables: Mapping[str, TableSource]
