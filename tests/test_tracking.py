@@ -124,7 +124,7 @@ def test_promotion_keeps_the_former_champion_as_previous(logged: Logged) -> None
     second, former = promote(logged.tracking)
     assert (former, int(second)) == (first, int(first) + 1)
     aliases = logged.client.get_registered_model("customer-segments").aliases
-    assert (aliases["champion"], aliases["previous"]) == (second, first)
+    assert (str(aliases["champion"]), str(aliases["previous"])) == (second, first)
 
 
 def test_promoting_what_does_not_exist_says_so(logged: Logged) -> None:

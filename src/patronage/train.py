@@ -26,7 +26,7 @@ from patronage.refit import Refit, refit_shortlist
 from patronage.segments import describe_segments
 from patronage.selection import Policy, Selection, select
 from patronage.tables import DataSource, Tables, open_tables
-from patronage.tracking import Tracking, tracked_run
+from patronage.tracking import Tracking, register, tracked_run
 from patronage.validation import validate
 from patronage.windows import Window, Windows, plan_windows
 
@@ -179,7 +179,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
             with journal.stage("log to MLflow"):
                 run.log_selection(selection, baselines, training.policy, confirm)
                 run.log_segments(model.segments, headline)
-                version = run.register(model, training.output, newest.active)
+                version = register(run, model, training.output, newest.active)
             run.log_seconds(journal.seconds)
             return Trained(selection, baselines, confirm, model, version, run.run_id, journal.seconds)
 

@@ -1,0 +1,118 @@
+"""The MLflow store: where it is, first contact made once, and MLflow pointed at it for a while."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patronage.errors import InvalidConfigError, PatronageError
+
+
+class TrackingError(PatronageError):
+    """The MLflow store cannot be reached, or does not have what was asked for."""
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where runs and models are kept.
+
+    Attributes
+    ----------
+    uri : str, optional
+        MLflow store; default ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in the working directory.
+    experiment : str
+    registered_model : str
+    """
+
+    uri: str | None
+    experiment: str
+    registered_model: str
+
+    def resolved_uri(self) -> str:
+        """The store's address."""
+        return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+    def artifact_root(self) -> str | None:
+        """Where a local store puts artifacts: beside the database, whatever the working directory; None for servers."""
+        uri = self.resolved_uri()
+        if not uri.startswith("sqlite:///"):
+            return None
+        return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
+
+
+@contextmanager
+def pointed_at(tracking: Tracking) -> Iterator[Any]:
+    """MLflow pointed at the store, quiet; what it sets for the whole process is undone afterwards."""
+    before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    with warnings.catch_warnings():
+        # Deprecations inside MLflow are not the user's to mend.
+        warnings.simplefilter("ignore")
+        import mlflow  # noqa: PLC0415 - takes over a second
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        uri = tracking.resolved_uri()
+        try:
+            with _initialised(uri):
+                mlflow.set_tracking_uri(uri)
+                mlflow.set_registry_uri(uri)
+                mlflow.MlflowClient().search_experiments(max_results=1)
+            yield mlflow
+        except mlflow.exceptions.MlflowException as error:
+            raise TrackingError(f"MLflow at {uri}: {str(error).splitlines()[0]}") from error
+        finally:
+            mlflow.set_tracking_uri(before["MLFLOW_TRACKING_URI"] or "")
+            mlflow.set_registry_uri(before["MLFLOW_REGISTRY_URI"] or "")
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+@contextmanager
+def _initialised(uri: str) -> Iterator[None]:
+    """Let one process at a time make first contact: concurrent migrations corrupt a fresh SQLite store."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    database = Path(uri.removeprefix("sqlite:///"))
+    if not database.parent.is_dir():
+        raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
+    with database.with_name(database.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
+    """Command line of the MLflow server on the right store."""
+    uri = tracking.resolved_uri()
+    if uri.startswith(("http://", "https://")):
+        raise TrackingError(f"the MLflow store is a server already; open {uri} in a browser.")
+    with pointed_at(tracking):
+        pass  # makes a fresh store, or says why not
+    root = tracking.artifact_root()
+    destination = ["--default-artifact-root", root] if root is not None else []
+    return [
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        uri,
+        *destination,
+        "--host",
+        host,
+        "--port",
+        str(port),
+    ]
