@@ -91,6 +91,7 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
         ("selection.weights={value/kpt: 1}", "value/kpt"),
         ("representation.kind=umpa", "umpa"),
         ("representation.parameters.n_tree=5", "n_tree"),
+        ("representation.parameters.n_trees=5", "n_trees must be at least 30"),
         ("clusterer.kmeans.parameters.n_inti=5", "n_inti"),
         ("clusterer.kmeans._target_=os.system", "os.system"),
         ("clusterer.kmeans.noise=drop", "noise"),
@@ -143,6 +144,13 @@ def test_a_column_can_be_mapped_that_the_data_file_does_not_map() -> None:
     given = composed("data.transactions.columns.store_id=shop", "data.transactions.derive.quantity=1")
     assert given["data"]["transactions"]["columns"]["store_id"] == "shop"
     assert given["data"]["transactions"]["derive"]["quantity"] == "1"
+
+
+def test_a_weight_for_an_unknown_family_is_refused() -> None:
+    """A misspelt family would weigh nothing without a word."""
+    given = composed("representation=standard", "+representation.parameters.family_weights.behavior=2")
+    with pytest.raises(InvalidConfigError, match="there is no family 'behavior'; families: .*behaviour"):
+        config.training(given)
 
 
 def test_two_files_with_the_same_feature_do_not_merge(tmp_path: Path) -> None:

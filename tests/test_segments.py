@@ -203,3 +203,23 @@ def test_inputs_are_not_changed_in_place():
     customers = _customers()
     _describe(customers)
     pd.testing.assert_frame_equal(customers, _customers())
+
+
+def test_the_same_traits_in_another_order_are_no_other_name():
+    """Two segments that differ only in which of two traits is stronger get names that a reader can tell apart."""
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame({"spend": np.r_[rng.normal(9, 1, 50), rng.normal(8, 1, 50), rng.normal(0, 1, 100)]})
+    features["visits"] = np.r_[rng.normal(8, 1, 50), rng.normal(9, 1, 50), rng.normal(0, 1, 100)]
+    declared = [
+        Feature(name, "orders", "1", labels={"high": f"high {name}", "low": f"low {name}"}) for name in features
+    ]
+    described = describe_segments(
+        ["S01", "S02", "S03"],
+        np.repeat([0, 1, 2], [50, 50, 100]),
+        features,
+        declared,
+        value_per_id={},
+        jaccard=np.ones(3),
+    )
+    words = {frozenset(segment.name.lower().replace(",", "").split()) for segment in described}
+    assert len(words) == 3

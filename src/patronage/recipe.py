@@ -11,7 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from patronage.assigners import Assigner, Assignment
-from patronage.catalogue import Feature
+from patronage.catalogue import FAMILIES, Feature
 from patronage.clusterers import Candidate, Failure, fit_clusterer
 from patronage.errors import InvalidConfigError
 from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation
@@ -22,6 +22,10 @@ REPRESENTATIONS = {
     "standard": StandardRepresentation,
     "outcome_aware": OutcomeAwareRepresentation,
 }
+
+
+MIN_TREES = 30
+"""With fewer, some customer would be in every tree's sample and have no prediction out of bag."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,18 @@ class RepresentationChoice:
         if unknown := sorted(set(self.parameters) - known):
             raise InvalidConfigError(
                 f"representation {self.kind} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}."
+            )
+        weights = self.parameters.get("family_weights") or {}
+        if unknown := sorted(set(weights) - set(FAMILIES)):
+            raise InvalidConfigError(
+                f"representation.parameters.family_weights: there is no family {unknown[0]!r}; "
+                f"families: {', '.join(FAMILIES)}."
+            )
+        n_trees = self.parameters.get("n_trees", MIN_TREES)
+        if n_trees < MIN_TREES:
+            raise InvalidConfigError(
+                f"representation.parameters.n_trees must be at least {MIN_TREES}, so that every customer is "
+                f"represented by trees that have not seen it; got {n_trees}."
             )
 
     def build(self, features: Sequence[Feature], seed: int) -> Representation:

@@ -125,19 +125,21 @@ def _traits(inside: np.ndarray, features: pd.DataFrame, declared: Sequence[Featu
 
 
 def _unique_names(traits: Sequence[list[Trait]], ids: Sequence[str]) -> list[str]:
-    """The fewest strongest traits that tell the segments apart; the id decides where none do."""
-    names = [""] * len(traits)
+    """The fewest strongest traits that tell the segments apart, in whatever order; the id decides where none do."""
+    words: list[list[str]] = [[] for _ in traits]
+    unclear = set(range(len(traits)))
     for n_traits in range(_TRAITS_IN_A_NAME, 6):
-        unclear = {label for label, name in enumerate(names) if not name or names.count(name) > 1}
-        for label, found in enumerate(traits):
-            if label in unclear:
-                notable = [trait.label for trait in found if abs(trait.effect) >= _NOTABLE][:n_traits]
-                names[label] = _sentence(notable) or "Like the average customer"
-        if len(set(names)) == len(names):
-            return names
-    return [f"{name} ({ids[label]})" if names.count(name) > 1 else name for label, name in enumerate(names)]
+        for label in unclear:
+            notable = [trait.label for trait in traits[label] if abs(trait.effect) >= _NOTABLE][:n_traits]
+            words[label] = list(dict.fromkeys(notable))
+        sets = [frozenset(one) for one in words]
+        unclear = {label for label, one in enumerate(sets) if sets.count(one) > 1}
+        if not unclear:
+            break
+    names = [_sentence(one) or "Like the average customer" for one in words]
+    return [f"{name} ({ids[label]})" if label in unclear else name for label, name in enumerate(names)]
 
 
 def _sentence(labels: Sequence[str]) -> str:
-    text = ", ".join(dict.fromkeys(labels))
+    text = ", ".join(labels)
     return text[:1].upper() + text[1:]
