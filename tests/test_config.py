@@ -149,7 +149,7 @@ def test_a_column_can_be_mapped_that_the_data_file_does_not_map() -> None:
 def test_a_weight_for_an_unknown_family_is_refused() -> None:
     """A misspelt family would weigh nothing without a word."""
     given = composed("representation=standard", "+representation.parameters.family_weights.behavior=2")
-    with pytest.raises(InvalidConfigError, match="there is no family 'behavior'; families: .*behaviour"):
+    with pytest.raises(InvalidConfigError, match=r"there is no family 'behavior'; families: .*behaviour"):
         config.training(given)
 
 

@@ -155,7 +155,7 @@ def test_scoring_leaves_its_input_alone(made: Made, customers: pd.DataFrame) -> 
 
 def test_a_table_of_other_features_is_refused(made: Made) -> None:
     """The message names columns that are missing and how to make them."""
-    with pytest.raises(InvalidInputError, match=r"lacks \d+ column\(s\) of the model: .*patronage features"):
+    with pytest.raises(InvalidInputError, match=r"lacks \d+ of the model's \d+ columns: .*patronage features"):
         made.model.predict(pd.DataFrame({"shoe_size": [43.0]}))
 
 

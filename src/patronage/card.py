@@ -26,7 +26,15 @@ def model_card(model: SegmentationModel) -> str:
         "customers at the newest day |",
         f"| smallest segment | {short(metrics.get('refit/min_share'))} | share of customers |",
         "",
-        f"Trained as of {model.trained_as_of}; features look back {model.lookback_days} days; "
+        *(
+            ["**Caution: on held-out customers the best baseline keeps more than these segments do.**", ""]
+            if confirm.get("lift_high", 0.0) < 0
+            else []
+        ),
+        "Kept is a share of what *this run's* features could foresee of *its* outcomes: compare it between runs of the "
+        "same features and outcomes only, at an equal number of segments.",
+        "",
+        f"Trained on {model.about['data']} as of {model.trained_as_of}; features look back {model.lookback_days} days; "
         f"judged on the {model.outcome_days} days after.",
         "",
         "| segment | name | share | later value per customer | stability (Jaccard) |",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ patronage — customer segments that are judged by what they are worth later
   patronage COMMAND --help     what a command does and its options
   patronage --version
 
-Options are given as option=value, for example: patronage train as_of=2017-10-01 clusterer=[hdbscan]
+Options are given as option=value, for example: patronage train as_of=2017-10-01 'features=[rfm,basket]'
 """
 
 HELP = {
@@ -114,8 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         return _run(command, rest)
     except PatronageError as error:
-        for line in str(error).splitlines():
-            print(f"patronage {command}: {line}", file=sys.stderr)
+        print(f"patronage {command}: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("patronage: stopped", file=sys.stderr)
@@ -181,7 +181,8 @@ def _train(config: dict[str, Any]) -> int:
     terminal.leaderboard(trained.selection, trained.baselines)
     if trained.selection.winner is None or trained.model is None:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
-        raise NoCandidatePassedError("\n".join(["no candidate passed; nothing is registered.", *misses]))
+        advice = "Look at which gate fails: steadier or fewer features, another representation, more data, other gates."
+        raise NoCandidatePassedError("\n".join(["no candidate passed; nothing is registered.", *misses, advice]))
     terminal.segments(trained.model.segments, trained.confirm)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")
     return 0
@@ -199,6 +200,7 @@ def _promote(config: dict[str, Any]) -> int:
 
 def _score(config: dict[str, Any]) -> int:
     from patronage.config import data_source, day  # noqa: PLC0415
+    from patronage.journal import warn  # noqa: PLC0415
     from patronage.scoring import feature_chunks, features_of, score  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
@@ -207,6 +209,7 @@ def _score(config: dict[str, Any]) -> int:
     if (config["input"] is None) == (config["data"] is None):
         raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
     model, found = load_model(Tracking(**config["tracking"]), config["model"])
+    trained_on = model.about.get("data")
     output = Path(config["output"])
     if config["input"] is not None:
         chunks = feature_chunks(Path(config["input"]))
@@ -214,6 +217,8 @@ def _score(config: dict[str, Any]) -> int:
     else:
         with open_tables(data_source(config["data"])) as tables:
             validate(tables)
+            if trained_on not in (None, tables.source.name):
+                warn(f"the model was trained on data={trained_on}, these tables are data={tables.source.name}")
             table = features_of(tables, model, day("as_of", config["as_of"]))
             about = {"model": found, "data": tables.source.name, "digest": tables.digest()}
         frame = table.frame.assign(customer_status=table.status).reset_index()
@@ -249,13 +254,14 @@ def _features(config: dict[str, Any]) -> int:
 
 
 def _ui(config: dict[str, Any]) -> int:
-    import subprocess  # noqa: PLC0415 - starts MLflow's own server
-
     from patronage.tracking import Tracking, ui_command  # noqa: PLC0415
 
     command = ui_command(Tracking(**config["tracking"]), config["host"], config["port"])
-    print(f"MLflow at http://{config['host']}:{config['port']} — stop it with Ctrl-C", flush=True)
-    return subprocess.run([sys.executable, *command], check=False).returncode  # noqa: S603 - no shell, our own words
+    address = f"http://{config['host']}:{config['port']}"
+    print(f"MLflow starts at {address} (models: {address}/#/models); stop it with Ctrl-C", flush=True)
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore", **os.environ}
+    # MLflow takes this process's place, so that whatever stops it stops the server.
+    os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606 - no shell, our own words
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from patronage.catalogue import Expand, Feature
 from patronage.clusterers import Clusterer
@@ -74,6 +75,16 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
         plain = OmegaConf.to_container(known, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise InvalidConfigError(_in_one_line(error, overrides, config_dir)) from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{mark.name}, line {mark.line + 1}" if mark is not None else "a configuration file"
+        raise InvalidConfigError(f"{place}: no valid YAML ({getattr(error, 'problem', error)}).") from None
+    except ValueError as error:
+        # OmegaConf says so little when a mapping is expected and something else stands there.
+        raise InvalidConfigError(
+            f"a configuration file has another shape than expected ({str(error).splitlines()[0]}); "
+            "a feature file begins with the line `# @package features.<name>`."
+        ) from None
     assert isinstance(plain, dict)  # noqa: S101
     return {str(key): value for key, value in plain.items()}
 
@@ -151,7 +162,9 @@ def _in_one_line(error: BaseException, overrides: Sequence[str], config_dir: str
         parent = cause.parent_node
         known = [str(name) for name in parent] if isinstance(parent, DictConfig) and not parent._is_none() else []  # noqa: SLF001
         return f"{source + ': ' if source else ''}there is no option {key!r}; {_nearest(key.rpartition('.')[2], known)}"
-    text = str(cause).splitlines()[0].strip() if str(cause).strip() else type(cause).__name__
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    # "In 'data/mine': … raised while composing config:" is followed by what was raised.
+    text = " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1]) or type(cause).__name__
     where = source or str(getattr(cause, "full_key", None) or "")
     return f"{where}: {text}" if where and where not in text else text
 

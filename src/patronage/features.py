@@ -26,6 +26,8 @@ ACTIVE, DORMANT, PROSPECT = "active", "dormant", "prospect"
 # Sums of doubles depend on the order DuckDB's threads finish in; nine decimals hide that last bit.
 DECIMALS = 9
 
+_MADE_OF = {"n_products": " (made of transactions.product_id)"}
+
 _DATED = {"events": "occurred_at", "contacts": "occurred_at", "campaigns": "sent_at", "answers": "answered_at"}
 _RESERVED = ("customer_id", "customer_status")
 
@@ -132,7 +134,26 @@ def _compute(
         f"SELECT known.customer_id, {columns}{status if with_status else ''} FROM known {joins} "
         "ORDER BY known.customer_id"
     )
+    lacking = {
+        feature.name: reason
+        for feature in (features if not _binds(tables, statement, bound) else ())
+        if (reason := _why_not(tables, relations, feature, bound)) is not None
+    }
+    if lacking:
+        told = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
+        raise InvalidInputError(
+            f"data={tables.source.name} lacks what {len(lacking)} feature(s) need: {told}. "
+            "Map or add these columns, or use the data that the model was trained on."
+        )
     return _run(tables, statement, bound).to_pandas().set_index("customer_id")
+
+
+def _binds(tables: Tables, statement: str, bound: dict[str, datetime]) -> bool:
+    try:
+        tables.connection.execute(f"{statement} LIMIT 0", bound).fetchall()
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _run(tables: Tables, statement: str, bound: dict[str, datetime]) -> pa.Table:
@@ -224,6 +245,10 @@ def _why_not(tables: Tables, relations: dict[str, str], feature: Feature, bound:
         tables.connection.execute(statement, bound)
     except duckdb.BinderException as error:
         message = first_line(error)
+        absent = re.search(r'column "([^"]+)" not found', message)
+        if absent is not None:
+            source = _MADE_OF.get(absent.group(1), "")
+            return f"there is no column {absent.group(1)} in {feature.relation}{source}"
         if "not found" in message:
             return message.removeprefix("Binder Error: ")
         raise InvalidConfigError(f"feature {feature.name}: {message}") from None

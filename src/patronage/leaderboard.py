@@ -46,7 +46,7 @@ def leaderboard_frame(selection: Selection, baselines: Sequence[Row]) -> pd.Data
         chosen = "chosen" if verdict is selection.winner else "passes" if verdict.passed else "fails"
         lines.append(_line(verdict.row, chosen, verdict.reason))
     lines += [_line(row, "baseline", "") for row in baselines]
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).astype({"segments": "Int64"})
 
 
 def leaderboard_html(board: pd.DataFrame) -> str:
@@ -55,6 +55,7 @@ def leaderboard_html(board: pd.DataFrame) -> str:
         "<style>body{font:14px system-ui,sans-serif;margin:1.5rem;color:#1f2937}"
         "table{border-collapse:collapse}th,td{padding:.35rem .7rem;text-align:right;border-bottom:1px solid #e5e7eb}"
         "th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}"
+        "td:last-child{min-width:28rem}"
         "thead th{position:sticky;top:0;background:#fff}tbody tr:first-child{font-weight:600}</style>"
     )
     table = board.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.3f}")

@@ -113,7 +113,7 @@ class SegmentationModel:
         Parameters
         ----------
         features : DataFrame of shape (n_customers, …)
-            Columns of `input_columns`; one that is absent or empty is imputed as in training. ``customer_status``
+            Columns of `input_columns`; values that are empty are imputed as in training. ``customer_status``
             (active, dormant, prospect) decides who is placed; without it everyone counts as active.
 
         Returns
@@ -124,7 +124,7 @@ class SegmentationModel:
         Raises
         ------
         InvalidInputError
-            None of the model's features is there, or a column holds something else than numbers or categories.
+            A feature of the model is not there, or a column holds something else than numbers or categories.
         """
         prepared = self._prepare(features)
         status = _status(features)
@@ -161,21 +161,17 @@ class SegmentationModel:
         )
 
     def _prepare(self, features: pd.DataFrame) -> pd.DataFrame:
-        present = [name for name in self.input_columns if name in features.columns]
-        required = [feature.name for feature in self.catalogue.basis if feature.required]
-        absent = [name for name in required if name not in features.columns]
-        if not present or absent:
-            wanted = absent or self.input_columns
+        absent = [name for name in self.input_columns if name not in features.columns]
+        if absent:
+            shown = ", ".join(absent[:12]) + (", …" if len(absent) > 12 else "")  # noqa: PLR2004 - enough to read
             raise InvalidInputError(
-                f"the feature table lacks {len(wanted)} column(s) of the model: {', '.join(wanted[:12])}"
-                f"{', …' if len(wanted) > 12 else ''}. Write one with `patronage features`, "  # noqa: PLR2004 - enough to read
-                "or score raw tables with data=…"
+                f"the feature table lacks {len(absent)} of the model's {len(self.input_columns)} columns: {shown}. "
+                "A column may be empty, but must be there; `patronage features model=…` writes such a table, "
+                "and data=… scores raw tables."
             )
         columns: dict[str, pd.Series] = {}
         for feature in self.catalogue.basis:
-            if feature.name not in features.columns:
-                columns[feature.name] = pd.Series(np.nan, index=features.index)
-            elif feature.is_text:
+            if feature.is_text:
                 columns[feature.name] = features[feature.name].astype("str")
             else:
                 numbers = pd.to_numeric(features[feature.name], errors="coerce").astype(float)

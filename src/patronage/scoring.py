@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from patronage.catalogue import Feature
+from patronage.catalogue import Catalogue, Feature
 from patronage.errors import InvalidInputError
 from patronage.features import FeatureTable, build_features, learn_catalogue
+from patronage.journal import warn
 from patronage.model import SegmentationModel
 from patronage.tables import Tables
 from patronage.windows import Window
@@ -46,7 +47,8 @@ class Scored:
 def features_of(tables: Tables, model: SegmentationModel, as_of: date | None) -> FeatureTable:
     """Build exactly the model's features from raw tables; ``as_of`` as in `scoring_window`."""
     window = scoring_window(tables, as_of, model.lookback_days, model.outcome_days)
-    return build_features(tables, model.catalogue, window)
+    # Descriptors tell about segments; placing a customer needs the basis alone.
+    return build_features(tables, Catalogue(model.catalogue.basis), window)
 
 
 def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outcome_days: int) -> Window:
@@ -142,6 +144,8 @@ def score(model: SegmentationModel, chunks: Iterator[pd.DataFrame], output: Path
             before = len(seen)
             seen.update(ids)
             n_again += len(ids) - (len(seen) - before)
+            if "customer_status" not in chunk.columns and not n_customers:
+                warn("the feature table has no column customer_status: everyone is scored as an active customer")
             scored = model.predict(chunk)
             scored.insert(0, "customer_id", ids)
             write(pa.Table.from_pandas(scored, schema=OUTPUT_SCHEMA, preserve_index=False))

@@ -121,7 +121,7 @@ def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
         failed += [f"refit: {gate}" for gate in _size_and_stability(metrics, gates, "refit/", "refit/")]
         agreement = metrics["refit/ari_backtest"]
         if not agreement >= gates.ari_backtest:
-            failed.append(f"refit: ARI with the backtested model {agreement:.3f} < {gates.ari_backtest:g}")
+            failed.append(f"refit: ARI with the backtested model {agreement:.4g} < {gates.ari_backtest:g}")
     return tuple(failed)
 
 
@@ -138,7 +138,7 @@ def _size_and_stability(metrics: Mapping[str, float], gates: Gates, size: str, s
     ):
         figure = metrics.get(metric, float("nan"))
         if not figure >= limit:
-            failed.append(f"{words} {figure:.3f} < {limit:g}")
+            failed.append(f"{words} {figure:.4g} < {limit:g}")
     return failed
 
 

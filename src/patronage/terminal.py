@@ -16,6 +16,7 @@ from patronage.selection import Selection, Verdict
 
 SHOWN = 10
 _PLAIN_WIDTH = 160
+_ROOM_FOR_REASONS = 120
 
 
 def console() -> Console:
@@ -26,13 +27,14 @@ def console() -> Console:
 def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
     """Print the first candidates and the baselines with as many segments as the winner."""
     table = Table(title="Leaderboard", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("candidate", no_wrap=True)
+    wide = console().width >= _ROOM_FOR_REASONS
+    table.add_column("candidate", overflow="fold", no_wrap=wide)
     for heading in ("k", "kept (90 %)", "ARI", "silhouette", "min share"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     verdicts = ordered(selection)
     for verdict in verdicts[:SHOWN]:
-        table.add_row(*_candidate(verdict), style="bold green" if verdict is selection.winner else None)
+        table.add_row(*_candidate(verdict, wide=wide), style="bold green" if verdict is selection.winner else None)
     if len(verdicts) > SHOWN:
         table.add_row(Text(f"… {len(verdicts) - SHOWN} more in the leaderboard in MLflow", style="dim"))
     if selection.winner is not None:
@@ -62,6 +64,12 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
             f"{segment.jaccard:.2f}",
         )
     console().print(table)
+    if confirm.get("lift_high", 0.0) < 0:
+        console().print(
+            "CAUTION: on held-out customers the best baseline keeps more than these segments do.",
+            style="bold",
+            soft_wrap=True,
+        )
     if "kept" in confirm:
         console().print(
             f"confirmed on {confirm['n_customers']:,.0f} held-out customers: kept {confirm['kept']:.3f} "
@@ -72,10 +80,13 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
         )
 
 
-def _candidate(verdict: Verdict) -> list[str]:
+def _candidate(verdict: Verdict, *, wide: bool) -> list[str]:
     metrics = verdict.row.metrics
+    # In a narrow window the first word has to do; the reasons stand in the leaderboard in MLflow.
+    short = verdict.reason.split(":")[0].split(";")[0] if verdict.passed else "fails"
+    reason = verdict.reason if wide else short
     if verdict.row.failure:
-        return [verdict.row.name, "–", "–", "–", "–", "–", verdict.row.failure]
+        return [verdict.row.name, "–", "–", "–", "–", "–", reason]
     return [
         verdict.row.name,
         f"{metrics['size/n_segments']:.0f}",
@@ -83,7 +94,7 @@ def _candidate(verdict: Verdict) -> list[str]:
         f"{metrics['stability/ari']:.2f}",
         f"{metrics['separation/silhouette']:.2f}",
         f"{metrics['size/min_share']:.1%}",
-        verdict.reason,
+        reason,
     ]
 
 

@@ -173,7 +173,8 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                 assert isinstance(again, Refit)  # noqa: S101 - a winner was refitted
                 assert isinstance(backtested, FittedRecipe)  # noqa: S101 - and backtested
                 ids, worth = _ids(again, backtested, candidates[winner].labels, judged.outcomes[headline.name])
-                model = _package(again, newest.active, catalogue, ids, worth, windows.refit, _about(selection, confirm))
+                about = _about(selection, confirm, training.data.name)
+                model = _package(again, newest.active, catalogue, ids, worth, windows.refit, about)
                 model.save(training.output)
                 note(f"packaged in {training.output}")
             with journal.stage("log to MLflow"):
@@ -250,7 +251,7 @@ def _package(
     )
 
 
-def _about(selection: Selection, confirm: Mapping[str, float]) -> dict[str, Any]:
+def _about(selection: Selection, confirm: Mapping[str, float], data: str) -> dict[str, Any]:
     assert selection.winner is not None  # noqa: S101 - the caller has looked
     row = selection.winner.row
 
@@ -260,6 +261,7 @@ def _about(selection: Selection, confirm: Mapping[str, float]) -> dict[str, Any]
     return {
         "candidate": row.name,
         "why": selection.winner.reason,
+        "data": data,
         "metrics": finite(row.metrics),
         "confirm": finite(confirm),
     }

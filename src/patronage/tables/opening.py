@@ -159,6 +159,7 @@ def _create_views(
         elif column in table.columns or column in KEYS[name]:
             missing.append(wanted)
     if missing:
+        missing = list(dict.fromkeys(missing))
         raise InvalidInputError(
             f"table {name}: {len(missing)} column(s) missing: {', '.join(missing)}; found: {', '.join(given)}. "
             f"Map them with data.{name}.columns.<canonical>=<your column>."

@@ -52,7 +52,7 @@ def register(run: TrackedRun, model: SegmentationModel, folder: Path, features: 
         )
     version = str(info.registered_model_version)
     card = model_card(model)
-    client.update_registered_model(name, "Customer segments: see the card of each version.")
+    client.update_registered_model(name, f"*The newest version, {version}:*\n\n{card}")
     client.update_model_version(name, version, card)
     tags = {
         "kept": model.about["confirm"].get("kept"),
@@ -134,7 +134,8 @@ def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str
 def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
     types = mlflow.types
     inputs = [
-        types.ColSpec("string", "customer_id", required=False),
+        # Ids may be text or whole numbers.
+        types.ColSpec(types.schema.AnyType(), "customer_id", required=False),
         types.ColSpec("string", "customer_status", required=False),
     ]
     for feature in model.catalogue.basis:

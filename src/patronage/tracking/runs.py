@@ -90,7 +90,7 @@ class TrackedRun:
                     entities.Param("candidate", verdict.row.name),
                 ],
             )
-            client.set_terminated(child.info.run_id, "FAILED" if verdict.row.failure else "FINISHED")
+            client.set_terminated(child.info.run_id)
         board = leaderboard_frame(selection, baselines)
         mlflow.log_text(board.to_csv(index=False), "leaderboard.csv")
         mlflow.log_text(leaderboard_html(board), "leaderboard.html")
@@ -99,9 +99,10 @@ class TrackedRun:
         mlflow.log_figure(figure, "figures/choice_of_k.png")
         mlflow.set_tag("mlflow.note.content", run_description(selection, confirm))
         mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
+        name = mlflow.get_run(self.run_id).info.run_name
+        won = "no candidate passed" if selection.winner is None else selection.winner.row.name
+        mlflow.set_tag("mlflow.runName", f"{name}: {won}")
         if selection.winner is not None:
-            name = mlflow.get_run(self.run_id).info.run_name
-            mlflow.set_tag("mlflow.runName", f"{name}: {selection.winner.row.name}")
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,10 +97,19 @@ def _initialised(uri: str) -> Iterator[None]:
 
 
 def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
-    """Command line of the MLflow server on the right store."""
+    """Command line of the MLflow server on the right store.
+
+    Raises
+    ------
+    TrackingError
+        The store is a server itself, or the port is taken.
+    """
     uri = tracking.resolved_uri()
     if uri.startswith(("http://", "https://")):
         raise TrackingError(f"the MLflow store is a server already; open {uri} in a browser.")
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            raise TrackingError(f"port={port} of {host} is in use; name another one with port=…")
     with pointed_at(tracking):
         pass  # makes a fresh store, or says why not
     root = tracking.artifact_root()
@@ -115,4 +125,9 @@ def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
         host,
         "--port",
         str(port),
+        # One person looks at it: more processes only make the start slow.
+        "--workers",
+        "1",
+        "--uvicorn-opts",
+        "--log-level warning",
     ]
