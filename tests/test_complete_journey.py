@@ -42,7 +42,7 @@ def test_the_main_job_ends_with_a_registered_segmentation(run: tuple[Path, str, 
     _, out, err = run
     for part in ("Leaderboard", "chosen:", "kmeans_rfm", "shuffled", "Segments", "held-out customers", "challenger"):
         assert part in out
-    assert "refit them on 20 subsamples" in err
+    assert "refit the winner on all customers" in err
     assert "Traceback" not in err
 
 

@@ -87,7 +87,7 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
     ("override", "says"),
     [
         ("as_of=tomorrow", "as_of must be a day such as 2017-10-01; got 'tomorrow'"),
-        ("lookback_days=0", "lookback_days must be at least 1; got 0"),
+        ("lookback_days=0", "lookback_days must be from 1 to 100,000; got 0"),
         ("selection.weights={value/kpt: 1}", "value/kpt"),
         ("representation.kind=umpa", "umpa"),
         ("representation.parameters.n_tree=5", "n_tree"),

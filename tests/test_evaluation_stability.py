@@ -135,7 +135,7 @@ def test_jaccard_matrix_is_the_sets(labels):
 
 FEATURES = (Feature("a", "orders", "1"), Feature("b", "orders", "1"))
 STANDARD = RepresentationChoice("standard")
-AWARE = RepresentationChoice("outcome_aware", {"n_trees": 20})
+AWARE = RepresentationChoice("outcome_aware", {"n_trees": 30})
 
 
 def _recipe(target, representation=STANDARD, **parameters):

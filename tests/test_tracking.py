@@ -105,15 +105,15 @@ def test_the_registered_version_carries_card_tags_and_alias(logged: Logged) -> N
 
 
 def test_the_signature_is_explicit(logged: Logged) -> None:
-    """Numbers are doubles and optional, so that integers and empty columns can be cast or left out."""
+    """The model's features are required numbers, which may be empty; ids may be text or whole numbers."""
     mlflow.set_tracking_uri(logged.uri)
     try:
         signature = mlflow.models.get_model_info("models:/customer-segments@challenger").signature
     finally:
         mlflow.set_tracking_uri(None)
     types = {column.name: (str(column.type), column.required) for column in signature.inputs}
-    assert types["recency_days"] == ("DataType.double", False)
-    assert types["customer_id"] == ("DataType.string", False)
+    assert types["recency_days"] == ("DataType.double", True)
+    assert not types["customer_id"][1]
 
 
 def test_promotion_keeps_the_former_champion_as_previous(logged: Logged) -> None:

@@ -11,8 +11,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from patronage import config
-from patronage.observation import learn_catalogues, observe
-from patronage.recipe import FittedRecipe, Recipe, fit_recipes
+from patronage.errors import InvalidInputError
+from patronage.evaluation.value import select_customers
 from patronage.tables import open_tables
 from patronage.train import Trained, train
 from patronage.windows import plan_windows
@@ -35,21 +35,6 @@ def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., T
 def trained(run: Callable[..., Trained]) -> Trained:
     """One ordinary training."""
     return run()
-
-
-def labels_at(shop_config: list[str], shop: Shop, *, leak: bool = False) -> np.ndarray:
-    """Labels of the judge window's customers by the backtested recipe; a leaking one learns from the judge window."""
-    training = config.training(config.compose_config("train", shop_config, str(shop.folder)))
-    with open_tables(training.data) as tables:
-        windows = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60)
-        catalogue, outcomes = learn_catalogues(tables, training.features, training.outcomes, windows.learn)
-        learn = observe(tables, catalogue, outcomes, windows.learn)
-        judged = observe(tables, catalogue, outcomes, windows.judge)
-    source = judged if leak else learn
-    recipe = Recipe(catalogue.basis, training.representation, training.clusterers[0].candidates()[-1])
-    (fitted,) = fit_recipes([recipe], source.features, source.outcomes, seed=0)
-    assert isinstance(fitted, FittedRecipe)
-    return fitted.representation.transform(judged.features)
 
 
 def test_planted_kinds_are_found(trained: Trained, shop: Shop) -> None:
@@ -99,18 +84,57 @@ def test_the_order_of_rows_and_columns_changes_no_segment(
     assert again.model.segments == trained.model.segments
 
 
-def test_what_happens_after_as_of_does_not_reach_the_backtested_model(shop: Shop, tmp_path: Path) -> None:
-    """With other outcomes in the judge window, the same customers get the same place; a leaking recipe is found out."""
-    options = [*SMALL, f"tracking.uri=sqlite:///{tmp_path}/m.db"]
-    windows = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60)
+def with_other_outcomes(shop: Shop, trained: Trained, path: Path, customers: np.ndarray | None = None) -> str:
+    """The shop's lines with other revenues from the judge window's start on, for all customers or some."""
+    as_of = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60).judge.as_of
     lines = pd.read_csv(shop.folder / "transactions.csv", dtype={"customer_id": str})
-    later = pd.to_datetime(lines["ordered_at"]) >= pd.Timestamp(windows.judge.as_of)
+    later = pd.to_datetime(lines["ordered_at"]) >= pd.Timestamp(as_of)
+    if customers is not None:
+        later &= lines["customer_id"].isin(customers)
     rng = np.random.default_rng(0)
     lines.loc[later, "revenue"] = rng.permutation(lines.loc[later, "revenue"].to_numpy()) * 7
-    lines.to_csv(tmp_path / "t.csv", index=False)
-    other = [*options, f"data.transactions.path={tmp_path / 't.csv'}"]
-    np.testing.assert_array_equal(labels_at(options, shop), labels_at(other, shop))
-    assert not np.array_equal(labels_at(options, shop, leak=True), labels_at(other, shop, leak=True))
+    lines.to_csv(path, index=False)
+    return f"data.transactions.path={path}"
+
+
+def test_what_happens_after_as_of_does_not_reach_the_backtested_models(
+    run: Callable[..., Trained], trained: Trained, shop: Shop, tmp_path: Path
+) -> None:
+    """With other outcomes in the judge window every candidate labels its customers as before, and is judged anew."""
+    again = run(with_other_outcomes(shop, trained, tmp_path / "t.csv"))
+    for before, after in zip(trained.backtest, again.backtest, strict=True):
+        np.testing.assert_array_equal(before.labels, after.labels)
+        assert before.row.metrics["value/kept"] != after.row.metrics["value/kept"]
+        assert before.row.metrics["stability/ari"] == after.row.metrics["stability/ari"]
+
+
+def test_what_confirm_customers_did_later_elects_nobody(
+    run: Callable[..., Trained], trained: Trained, shop: Shop, tmp_path: Path
+) -> None:
+    """Other outcomes of the customers held out for confirmation change no figure that a choice is made by."""
+    ids = np.array(sorted(shop.kinds.index))
+    again = run(with_other_outcomes(shop, trained, tmp_path / "t.csv", ids[~select_customers(list(ids))]))
+    assert [v.row.metrics for v in again.selection.verdicts] == [v.row.metrics for v in trained.selection.verdicts]
+    assert again.confirm["kept"] != trained.confirm["kept"]
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(run: Callable[..., Trained], tmp_path: Path) -> None:
+    """Training never deletes what is no packaged model, and says so before any work."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(InvalidInputError, match=r"holds 1 file\(s\) that are no part of a packaged model"):
+        run(folder=tmp_path)
+    assert (tmp_path / "model" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+@pytest.mark.parametrize("folder", [".", "..", ""])
+def test_the_working_directory_is_not_replaced(
+    folder: str, run: Callable[..., Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip of the output option costs nothing."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInputError, match="is the working directory or one above it"):
+        run(f"output={folder}")
 
 
 def test_only_noise_is_a_line_in_the_leaderboard(run: Callable[..., Trained]) -> None:

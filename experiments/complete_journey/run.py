@@ -23,10 +23,12 @@ SHOWN = ["candidate", "status", "segments", "kept", "kept_low", "kept_high", "ar
 
 def table(frame: pd.DataFrame, digits: int = 3) -> str:
     """A Markdown table."""
-    text = frame.map(lambda value: f"{value:.{digits}f}" if isinstance(value, float) else str(value))
+    text = frame.map(
+        lambda value: "–" if pd.isna(value) else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    )
     lines = ["| " + " | ".join(map(str, text.columns)) + " |", "|" + "---|" * text.shape[1]]
     lines += ["| " + " | ".join(row) + " |" for row in text.to_numpy()]
-    return "\n".join(lines).replace("nan", "–") + "\n"
+    return "\n".join(lines) + "\n"
 
 
 with tempfile.TemporaryDirectory() as scratch:

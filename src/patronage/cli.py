@@ -106,23 +106,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0] == "--version":
         print(f"patronage {__version__}")
         return 0
-    command, rest = given[0], given[1:]
+    command = given[0]
     try:
-        if command not in HELP:
-            raise InvalidConfigError(f"there is no command {command!r}; commands: {', '.join(HELP)}.")
-        if {"-h", "--help"} & set(rest):
-            print(HELP[command] + COMMON, end="")
-            return 0
-        return _run(command, rest)
+        return _run(command, given[1:])
     except PatronageError as error:
-        print(f"patronage {command}: {error}", file=sys.stderr)
-        return error.exit_status
+        return _told(f"patronage {command}: {error}", error.exit_status)
+    except OSError as error:
+        return _told(f"patronage {command}: {error.filename or 'a file'}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
-        print("patronage: stopped", file=sys.stderr)
-        return 130
+        return _told("patronage: stopped", 130)
+
+
+def _told(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status
 
 
 def _run(command: str, rest: list[str]) -> int:
+    if command not in HELP:
+        raise InvalidConfigError(f"there is no command {command!r}; commands: {', '.join(HELP)}.")
+    if {"-h", "--help"} & set(rest):
+        print(HELP[command] + COMMON, end="")
+        return 0
     config_dir, show, overrides = _flags(rest)
     from patronage import config as configuration  # noqa: PLC0415 - Hydra takes half a second
 
@@ -182,7 +187,9 @@ def _train(config: dict[str, Any]) -> int:
     if trained.selection.winner is None or trained.model is None:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
         advice = "Look at which gate fails: steadier or fewer features, another representation, more data, other gates."
-        raise NoCandidatePassedError("\n".join(["no candidate passed; nothing is registered.", *misses, advice]))
+        refused = [f"  the winner, fitted again on all customers: {reason}" for reason in trained.refused]
+        lines = ["no candidate passed; nothing is registered.", *refused, *misses, advice]
+        raise NoCandidatePassedError("\n".join(lines))
     terminal.segments(trained.model.segments, trained.confirm)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")
     return 0
@@ -200,7 +207,7 @@ def _promote(config: dict[str, Any]) -> int:
 
 def _score(config: dict[str, Any]) -> int:
     from patronage.config import data_source, day  # noqa: PLC0415
-    from patronage.journal import warn  # noqa: PLC0415
+    from patronage.journal import note, warn  # noqa: PLC0415
     from patronage.scoring import feature_chunks, features_of, score  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
@@ -212,11 +219,12 @@ def _score(config: dict[str, Any]) -> int:
     trained_on = model.about.get("data")
     output = Path(config["output"])
     if config["input"] is not None:
-        chunks = feature_chunks(Path(config["input"]))
+        chunks = feature_chunks(Path(config["input"]), model)
         scored = score(model, chunks, output, about={"model": found, "input": config["input"]})
     else:
         with open_tables(data_source(config["data"])) as tables:
-            validate(tables)
+            for fault in validate(tables):
+                note(str(fault))
             if trained_on not in (None, tables.source.name):
                 warn(f"the model was trained on data={trained_on}, these tables are data={tables.source.name}")
             table = features_of(tables, model, day("as_of", config["as_of"]))
@@ -230,7 +238,8 @@ def _score(config: dict[str, Any]) -> int:
 
 
 def _features(config: dict[str, Any]) -> int:
-    from patronage.config import data_source, day, features  # noqa: PLC0415
+    from patronage.config import data_source, day, features, positive  # noqa: PLC0415
+    from patronage.journal import note  # noqa: PLC0415
     from patronage.scoring import write_features  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
@@ -240,13 +249,14 @@ def _features(config: dict[str, Any]) -> int:
     if config["model"] is not None:
         model, _ = load_model(Tracking(**config["tracking"]), config["model"])
     with open_tables(data_source(config["data"])) as tables:
-        validate(tables)
+        for fault in validate(tables):
+            note(str(fault))
         n_customers, n_features = write_features(
             tables,
             Path(config["output"]),
             model=model,
             declared=features(config["features"]),
-            lookback_days=config["lookback_days"],
+            lookback_days=positive("lookback_days", config["lookback_days"]),
             as_of=day("as_of", config["as_of"]),
         )
     print(f"{n_features} features of {n_customers:,} customers: {config['output']}")

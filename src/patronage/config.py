@@ -28,7 +28,10 @@ from patronage.tables import CANONICAL, DataSource, TableSource
 from patronage.tracking import Tracking
 from patronage.train import Training
 
-_OPEN = re.compile(r"data\.\w+\.(columns|derive|files)\.\w+=")
+_LARGEST = 100_000
+_OPEN = re.compile(
+    r"(data\.\w+\.(columns|derive|files)|representation\.parameters|clusterer\.\w+\.(parameters|grid)|selection\.weights)\.[\w/]+(\.\w+)?="
+)
 
 
 def config_folder() -> Path:
@@ -183,15 +186,15 @@ def training(config: Mapping[str, Any]) -> Training:
         data=data_source(config["data"]),
         features=features(config["features"]),
         outcomes=tuple(_feature(name, entry) for name, entry in config["outcomes"].items()),
-        lookback_days=_positive("lookback_days", config["lookback_days"]),
-        outcome_days=_positive("outcome_days", config["outcome_days"]),
+        lookback_days=positive("lookback_days", config["lookback_days"]),
+        outcome_days=positive("outcome_days", config["outcome_days"]),
         as_of=day("as_of", config["as_of"]),
         representation=RepresentationChoice(config["representation"]["kind"], config["representation"]["parameters"]),
         clusterers=clusterers(config["clusterer"]),
         policy=Policy(selection["weights"], selection["tolerance"], Gates(**selection["gates"])),
-        n_refits=_positive("stability_refits", config["stability_refits"]),
-        seed=config["seed"],
-        workers=_positive("workers", config["workers"]),
+        n_refits=positive("stability_refits", config["stability_refits"]),
+        seed=_seed(config["seed"]),
+        workers=positive("workers", config["workers"]),
         output=Path(config["output"]).resolve(),
         tracking=Tracking(**config["tracking"]),
         config=config,
@@ -247,7 +250,14 @@ def day(option: str, text: str | None) -> date | None:
         raise InvalidConfigError(f"{option} must be a day such as 2017-10-01; got {text!r}.") from None
 
 
-def _positive(option: str, number: int) -> int:
-    if number < 1:
-        raise InvalidConfigError(f"{option} must be at least 1; got {number}.")
+def positive(option: str, number: int) -> int:
+    """A whole number from 1 on."""
+    if not 1 <= number <= _LARGEST:
+        raise InvalidConfigError(f"{option} must be from 1 to {_LARGEST:,}; got {number}.")
+    return number
+
+
+def _seed(number: int) -> int:
+    if not 0 <= number < 2**32:
+        raise InvalidConfigError(f"seed must be from 0 to {2**32 - 1}; got {number}.")
     return number

@@ -134,26 +134,19 @@ def _compute(
         f"SELECT known.customer_id, {columns}{status if with_status else ''} FROM known {joins} "
         "ORDER BY known.customer_id"
     )
-    lacking = {
-        feature.name: reason
-        for feature in (features if not _binds(tables, statement, bound) else ())
-        if (reason := _why_not(tables, relations, feature, bound)) is not None
-    }
-    if lacking:
+    try:
+        return _run(tables, statement, bound).to_pandas().set_index("customer_id")
+    except InvalidInputError:
+        lacking = {
+            feature.name: reason
+            for feature in features
+            if (reason := _why_not(tables, relations, feature, bound)) is not None
+        }
         told = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
         raise InvalidInputError(
             f"data={tables.source.name} lacks what {len(lacking)} feature(s) need: {told}. "
             "Map or add these columns, or use the data that the model was trained on."
-        )
-    return _run(tables, statement, bound).to_pandas().set_index("customer_id")
-
-
-def _binds(tables: Tables, statement: str, bound: dict[str, datetime]) -> bool:
-    try:
-        tables.connection.execute(f"{statement} LIMIT 0", bound).fetchall()
-    except duckdb.Error:
-        return False
-    return True
+        ) from None
 
 
 def _run(tables: Tables, statement: str, bound: dict[str, datetime]) -> pa.Table:

@@ -81,7 +81,7 @@ def size_and_value(segments: Sequence[Segment], outcome: str, unit: str) -> Figu
     for y, segment in enumerate(ordered):
         shares.annotate(f" {share[y]:.0f} %  ({segment.n_customers:,})", (share[y], y), va="center", fontsize=9)
         # Of gains and losses together no part is a share.
-        part = f"  ({100 * totals[y] / total:.0f} % of all)" if total > 0 and totals.min() >= 0 else ""
+        part = f"  (about {100 * totals[y] / total:.0f} % of the total)" if total > 0 and totals.min() >= 0 else ""
         if not np.isnan(worth[y]):
             values.annotate(f" {worth[y]:,.0f}{part}", (max(worth[y], 0.0), y), va="center", fontsize=9)
     shares.set_title("Share of customers", fontsize=11, loc="left")

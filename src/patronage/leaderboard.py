@@ -14,12 +14,19 @@ COLUMNS = {
     "value/kept_low": "kept_low",
     "value/kept_high": "kept_high",
     "value/kept_baseline": "best_baseline_kept",
+    "value/lift": "lift",
+    "value/lift_low": "lift_low",
+    "value/lift_high": "lift_high",
     "stability/ari": "ari",
     "stability/jaccard_min": "jaccard_min",
     "separation/silhouette": "silhouette",
     "separation/silhouette_common": "silhouette_common",
     "size/min_share": "min_share",
     "size/coverage": "coverage",
+    "refit/ari": "refit_ari",
+    "refit/jaccard_min": "refit_jaccard_min",
+    "refit/ari_backtest": "refit_ari_backtest",
+    "refit/min_share": "refit_min_share",
 }
 
 

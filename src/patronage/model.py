@@ -32,6 +32,7 @@ FORMAT_VERSION = 1
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 """The only type beyond skops' own defaults that a package may hold; never read from the package itself."""
 
+PACKAGE_FILES = frozenset({"model.json", "arrays.npz", "forest.skops"})
 OUTPUT_COLUMNS = ("segment_id", "segment_name", "confidence", "runner_up_id", "atypicality", "basis")
 ASSIGNERS: Mapping[str, Any] = {
     "centroid": CentroidAssigner,
@@ -194,7 +195,14 @@ class SegmentationModel:
         return result
 
     def save(self, folder: Path) -> None:
-        """Write the package; an existing one is replaced as a whole, and never left half-written."""
+        """Write the package; an existing one is replaced as a whole, and never left half-written.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder holds something else than a package.
+        """
+        require_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
@@ -294,6 +302,25 @@ class SegmentationModel:
             trained_as_of=date.fromisoformat(document["trained_as_of"]),
             about=document["about"],
         )
+
+
+def require_replaceable(folder: Path) -> None:
+    """Check that writing a package to the folder deletes nothing but a former package.
+
+    Raises
+    ------
+    InvalidInputError
+        The path is a file, the working directory or one above it, or a folder that holds something else.
+    """
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
+    if folder.exists():
+        held = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+        if foreign := sorted(held - PACKAGE_FILES):
+            raise InvalidInputError(
+                f"output={folder} holds {len(foreign)} file(s) that are no part of a packaged model, such as "
+                f"{foreign[0]}; name another folder, or an empty one."
+            )
 
 
 def _status(features: pd.DataFrame) -> np.ndarray:

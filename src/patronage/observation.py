@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from patronage.catalogue import Catalogue, Feature
 from patronage.clusterers import Clusterer
-from patronage.errors import InvalidInputError
+from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.evaluation.baselines import RFM
 from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
 from patronage.journal import note
@@ -37,6 +38,10 @@ class Observed:
     outcomes: pd.DataFrame
     rfm: pd.DataFrame
 
+    def only(self, rows: np.ndarray) -> Observed:
+        """Some of the customers; ``rows`` of shape (n_customers,), bool."""
+        return Observed(self.features.loc[rows], self.outcomes.loc[rows], self.rfm.loc[rows])
+
 
 def learn_catalogues(
     tables: Tables, features: Sequence[Feature], outcomes: Sequence[Feature], window: Window
@@ -46,6 +51,13 @@ def learn_catalogues(
     for kind, catalogue in zip(("feature", "outcome"), catalogues, strict=True):
         for name, reason in catalogue.skipped.items():
             note(f"{kind} {name} left out: {reason}")
+    if not catalogues[0].basis:
+        raise InvalidConfigError(
+            f"none of the {len(catalogues[0].features)} feature(s) has role=basis, so nothing forms segments. "
+            "Choose other sets, or set features.<set>.<name>.role=basis."
+        )
+    if text := [outcome.name for outcome in catalogues[1].features if outcome.is_text]:
+        raise InvalidConfigError(f"outcome {text[0]} is text (its scale is ordinal or one_hot); expected a number.")
     note(f"{len(catalogues[0].features)} features, {len(catalogues[0].basis)} of them form segments")
     return catalogues
 
@@ -55,6 +67,12 @@ def observe(tables: Tables, catalogue: Catalogue, outcomes: Catalogue, window: W
     active = build_features(tables, catalogue, window).active
     rfm = build_features(tables, Catalogue(RFM), window).active
     later = build_outcomes(tables, outcomes, window).reindex(active.index)
+    for name, n_empty in later.isna().sum().items():
+        if n_empty:
+            raise InvalidConfigError(
+                f"outcome {name} is empty for {n_empty:,} of {len(later):,} customers; say what it means, such as "
+                f"outcomes.{name}.empty=0, and let its SQL give a number for everyone with rows."
+            )
     return Observed(active, later, rfm)
 
 

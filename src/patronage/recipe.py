@@ -52,6 +52,9 @@ class RepresentationChoice:
                 f"representation.parameters.family_weights: there is no family {unknown[0]!r}; "
                 f"families: {', '.join(FAMILIES)}."
             )
+        clip = self.parameters.get("clip_quantile", 0.0)
+        if not 0 <= clip < 0.5:  # noqa: PLR2004 - from either end
+            raise InvalidConfigError(f"representation.parameters.clip_quantile must be in [0, 0.5); got {clip}.")
         n_trees = self.parameters.get("n_trees", MIN_TREES)
         if n_trees < MIN_TREES:
             raise InvalidConfigError(

@@ -279,7 +279,7 @@ class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
         if not varied.any():
             raise InvalidInputError(
                 f"none of the outcomes {', '.join(y.columns)} differs between the {len(y):,} customers; "
-                "representation=outcome_aware has nothing to learn. Use representation=standard."
+                "there is nothing to foresee. Choose other outcomes or a longer outcome_days."
             )
         self.outcomes_ = tuple(str(name) for name, ok in zip(y.columns, varied, strict=True) if ok)
         targets = targets[:, varied]

@@ -85,8 +85,8 @@ def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outco
     return Window(as_of, lookback_days, outcome_days)
 
 
-def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
-    """Read a feature table (Parquet or CSV) in chunks."""
+def feature_chunks(source: Path, model: SegmentationModel) -> Iterator[pd.DataFrame]:
+    """Read a feature table (Parquet or CSV) in chunks, with the types that the model's features have."""
     if not source.is_file():
         raise InvalidInputError(f"no feature table at {source}; set input=… to an existing .parquet or .csv file.")
     try:
@@ -94,8 +94,11 @@ def feature_chunks(source: Path) -> Iterator[pd.DataFrame]:
             for batch in pyarrow.parquet.ParquetFile(source).iter_batches(CHUNK_ROWS):
                 yield batch.to_pandas()
         elif source.suffix == ".csv":
-            # A customer id is text whatever it looks like: 007 is not 7.
-            text = pyarrow.csv.ConvertOptions(column_types={"customer_id": pa.string()}, strings_can_be_null=True)
+            # Types are the model's, never guessed: an id 007 is not 7, and a level 1 is not 1.0.
+            types = {"customer_id": pa.string(), "customer_status": pa.string()}
+            for feature in model.catalogue.basis:
+                types[feature.name] = pa.string() if feature.is_text else pa.float64()
+            text = pyarrow.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
             with pyarrow.csv.open_csv(source, convert_options=text) as reader:
                 for batch in reader:
                     yield batch.to_pandas()
@@ -133,6 +136,8 @@ def score(model: SegmentationModel, chunks: Iterator[pd.DataFrame], output: Path
     n_customers = n_again = 0
     with _table_writer(output) as write:
         for chunk in chunks:
+            if twice := sorted(set(chunk.columns[chunk.columns.duplicated()])):
+                raise InvalidInputError(f"the feature table has the column {twice[0]} more than once; keep one.")
             if "customer_id" not in chunk.columns:
                 raise InvalidInputError("the feature table has no column customer_id; name it so.")
             ids = chunk["customer_id"]

@@ -34,7 +34,9 @@ def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
     table.add_column("verdict", overflow="fold")
     verdicts = ordered(selection)
     for verdict in verdicts[:SHOWN]:
-        table.add_row(*_candidate(verdict, wide=wide), style="bold green" if verdict is selection.winner else None)
+        table.add_row(
+            *map(Text, _candidate(verdict, wide=wide)), style="bold green" if verdict is selection.winner else None
+        )
     if len(verdicts) > SHOWN:
         table.add_row(Text(f"… {len(verdicts) - SHOWN} more in the leaderboard in MLflow", style="dim"))
     if selection.winner is not None:
@@ -42,7 +44,7 @@ def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
         table.add_section()
         for row in sorted(baselines, key=lambda row: -row.metrics["value/kept"]):
             if row.metrics["size/n_segments"] == k:
-                table.add_row(row.name, f"{k:.0f}", _kept(row), "", "", "", "baseline", style="dim")
+                table.add_row(*map(Text, (row.name, f"{k:.0f}", _kept(row), "", "", "", "baseline")), style="dim")
     console().print(table)
 
 
@@ -55,7 +57,7 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
     table.add_column("Jaccard", justify="right")
     for segment in sorted(described, key=lambda segment: segment.id):
         worth = "–" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
-        table.add_row(
+        cells = (
             segment.id,
             segment.name,
             f"{segment.share:.1%}",
@@ -63,6 +65,7 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
             worth,
             f"{segment.jaccard:.2f}",
         )
+        table.add_row(*map(Text, cells))  # a name made of a category may hold what rich takes for markup
     console().print(table)
     if confirm.get("lift_high", 0.0) < 0:
         console().print(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from patronage.backtest import judge_candidates, open_judge, stabilities
+from patronage.backtest import Judged, judge_candidates, open_judge, stabilities
 from patronage.catalogue import Catalogue, Feature
 from patronage.clusterers import Clusterer
 from patronage.continuity import carry_ids, first_ids
 from patronage.errors import InvalidInputError
 from patronage.evaluation.judgement import Row
+from patronage.evaluation.value import select_customers
 from patronage.features import build_features
 from patronage.journal import Journal, note
-from patronage.model import Calibration, SegmentationModel
+from patronage.model import Calibration, SegmentationModel, require_replaceable
 from patronage.observation import learn_catalogues, observe, require_customers
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import Refit, refit_shortlist
 from patronage.segments import describe_segments
-from patronage.selection import Policy, Selection, select
+from patronage.selection import Policy, Selection, Verdict, failed_gates, select
 from patronage.tables import DataSource, Tables, open_tables
 from patronage.tracking import Tracking, register, tracked_run
 from patronage.validation import validate
@@ -80,11 +81,15 @@ class Trained:
     Attributes
     ----------
     selection : Selection
+    backtest : list of Judged
+        Every candidate's labels of the judge window's customers, by the model fitted in the learn window.
     baselines : list of Row
     confirm : dict
         The winner's headline figures; empty without a winner.
+    refused : tuple of str
+        Gates that the winner's final refit failed; it is not registered then.
     model : SegmentationModel, optional
-        None where no candidate passed.
+        None where no candidate passed, or the winner was refused.
     version : str
         Registered model version; empty where none.
     run_id : str
@@ -93,8 +98,10 @@ class Trained:
     """
 
     selection: Selection
+    backtest: list[Judged]
     baselines: list[Row]
     confirm: dict[str, float]
+    refused: tuple[str, ...]
     model: SegmentationModel | None
     version: str
     run_id: str
@@ -109,6 +116,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
     PatronageError
         Data or configuration cannot be used; nothing has been packaged or registered then.
     """
+    require_replaceable(training.output)
     seed, workers, n_refits = training.seed, training.workers, training.n_refits
     journal = Journal()
     with open_tables(training.data) as tables:
@@ -125,7 +133,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
             if windows.refit.previous != windows.judge:
                 last = observe(tables, catalogue, outcomes, windows.refit.previous)
             newest = build_features(tables, catalogue, windows.refit)
-            headline = next(o for o in training.outcomes if o.name in outcomes.names)
+            headline = next((o for o in training.outcomes if o.name in outcomes.names), outcomes.features[0])
             require_customers(newest, (learn, judged), training.clusterers)
 
         with tracked_run(training.tracking, training.config) as run:
@@ -148,41 +156,47 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
 
             with journal.stage("refit the shortlist at the newest day"):
                 passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
-                refits = refit_shortlist(
-                    [fitted[n] for n in passing],
-                    last,
-                    newest.active,
-                    n_refits=n_refits,
-                    seed=seed,
-                    workers=workers,
+                # What elects a winner must not know what the confirm customers did: they sit this one out.
+                known = last.only(select_customers(last.features.index.to_list()))
+                current = newest.active.loc[select_customers(newest.active.index.to_list())]
+                rehearsals = refit_shortlist(
+                    [fitted[n] for n in passing], known, current, n_refits=n_refits, seed=seed, workers=workers
                 )
-                for n, again in zip(passing, refits, strict=True):
-                    rows[n] = again.add_to(rows[n])
+                for n, rehearsal in zip(passing, rehearsals, strict=True):
+                    rows[n] = rehearsal.add_to(rows[n])
             with journal.stage("select and confirm"):
                 selection = select(rows, training.policy)
                 baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
                 winner = None if selection.winner is None else rows.index(selection.winner.row)
                 confirm = {} if winner is None else judge.confirm(candidates[winner].labels)
-
+            run.log_selection(selection, baselines, training.policy, confirm)
+            trained = Trained(selection, candidates, baselines, confirm, (), None, "", run.run_id, journal.seconds)
             if winner is None:
-                run.log_selection(selection, baselines, training.policy, confirm)
-                return Trained(selection, baselines, confirm, None, "", run.run_id, journal.seconds)
+                run.log_seconds(journal.seconds)
+                return trained
 
-            with journal.stage("describe and package"):
-                again, backtested = refits[passing.index(winner)], fitted[winner]
-                assert isinstance(again, Refit)  # noqa: S101 - a winner was refitted
-                assert isinstance(backtested, FittedRecipe)  # noqa: S101 - and backtested
+            with journal.stage("refit the winner on all customers"):
+                backtested = fitted[winner]
+                (again,) = refit_shortlist(
+                    [backtested], last, newest.active, n_refits=n_refits, seed=seed, workers=workers
+                )
+                final = again.add_to(rows[winner])
+                refused = (final.failure,) if final.failure else failed_gates(final.metrics, training.policy.gates)
+                run.log_refit(final.metrics, refused)
+            if refused or not isinstance(again, Refit) or not isinstance(backtested, FittedRecipe):
+                run.log_seconds(journal.seconds)
+                return replace(trained, refused=refused)
+
+            with journal.stage("describe, package and register"):
                 ids, worth = _ids(again, backtested, candidates[winner].labels, judged.outcomes[headline.name])
-                about = _about(selection, confirm, training.data.name)
+                about = _about(selection.winner, final.metrics, confirm, training.data.name)
                 model = _package(again, newest.active, catalogue, ids, worth, windows.refit, about)
+                run.log_segments(model.segments, headline)
+                version = register(run, model, newest.active)
                 model.save(training.output)
                 note(f"packaged in {training.output}")
-            with journal.stage("log to MLflow"):
-                run.log_selection(selection, baselines, training.policy, confirm)
-                run.log_segments(model.segments, headline)
-                version = register(run, model, training.output, newest.active)
             run.log_seconds(journal.seconds)
-            return Trained(selection, baselines, confirm, model, version, run.run_id, journal.seconds)
+            return replace(trained, model=model, version=version)
 
 
 def _windows(tables: Tables, training: Training) -> Windows:
@@ -251,17 +265,18 @@ def _package(
     )
 
 
-def _about(selection: Selection, confirm: Mapping[str, float], data: str) -> dict[str, Any]:
-    assert selection.winner is not None  # noqa: S101 - the caller has looked
-    row = selection.winner.row
+def _about(
+    winner: Verdict | None, metrics: Mapping[str, float], confirm: Mapping[str, float], data: str
+) -> dict[str, Any]:
+    assert winner is not None  # noqa: S101 - the caller has looked
 
     def finite(figures: Mapping[str, float]) -> dict[str, float]:
         return {name: round(float(value), 6) for name, value in figures.items() if np.isfinite(value)}
 
     return {
-        "candidate": row.name,
-        "why": selection.winner.reason,
+        "candidate": winner.row.name,
+        "why": winner.reason,
         "data": data,
-        "metrics": finite(row.metrics),
+        "metrics": finite(metrics),
         "confirm": finite(confirm),
     }

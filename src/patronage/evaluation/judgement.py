@@ -149,10 +149,9 @@ class Judge:
 
     def confirm(self, labels: np.ndarray) -> dict[str, float]:
         """Headline figures on the *confirm* customers, which no choice has seen; read once, for the winner."""
-        n_segments = max(len(np.unique(labels[labels >= 0])), 1)
         won = worth(labels, self.evidence, "confirm")
         name = self._best(labels)[0]
-        rival = worth(self._baselines.labels(n_segments)[name], self.evidence, "confirm")
+        rival = worth(self._baselines.labels(_n_groups(labels))[name], self.evidence, "confirm")
         lift = interval(won.kept.value - rival.kept.value, won.draws - rival.draws)
         figures = {
             "kept": won.kept.value,
@@ -186,8 +185,7 @@ class Judge:
         ]
 
     def _best(self, labels: np.ndarray) -> tuple[str, Worth]:
-        n_segments = max(len(np.unique(labels[labels >= 0])), 1)
-        rivals = {name: given for name, given in self.baselines(n_segments).items() if name != SHUFFLED}
+        rivals = {name: given for name, given in self.baselines(_n_groups(labels)).items() if name != SHUFFLED}
         name = max(rivals, key=lambda rival: (np.nan_to_num(rivals[rival].kept.value, nan=-np.inf), rival))
         return name, rivals[name]
 
@@ -219,3 +217,8 @@ class Judge:
             "stability/ari_pairwise": stable.ari_pairwise,
             "stability/jaccard_min": float(stable.jaccard.min()) if len(stable.jaccard) else float("nan"),
         }
+
+
+def _n_groups(labels: np.ndarray) -> int:
+    """Groups that forecasts are made by: the segments, and the unassigned where there are any."""
+    return len(np.unique(labels))

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from patronage.assigners import UNASSIGNED
@@ -18,6 +19,9 @@ from patronage.recipe import Recipe, fit_recipes
 
 SUBSAMPLE_SHARE = 0.63
 """Share of customers in a subsample: what a bootstrap sample would hold, without its copies."""
+
+
+_NOBODY = -2
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Stability:
         Per segment, the mean over refits of the best Jaccard similarity with one of the refit's segments
         (clusterboot: below .6 doubtful, from .75 stable, from .85 highly stable).
     stayed : ndarray of shape (n_customers,)
-        Share of refits that keep a customer in the segment that best matches its own.
+        Share of refits that keep a customer in the segment that is matched to its own, one to one.
 
     References
     ----------
@@ -68,16 +72,21 @@ def stability(
     aris: list[float] = []
     jaccards = np.zeros((len(refits), n_segments))
     stayed = np.zeros(len(reference))
-    for row, labels in enumerate(refits):
+    for number, labels in enumerate(refits):
         if labels is None:
             aris.append(0.0)
             continue
         aris.append(float(adjusted_rand_score(reference, labels)))
         similarity = jaccard_matrix(reference, labels, n_segments)
         if similarity.size:
-            jaccards[row] = similarity.max(axis=1)
-            best = np.append(similarity.argmax(axis=1), UNASSIGNED)  # the last one serves noise: label −1
-            stayed += labels == best[reference]
+            jaccards[number] = similarity.max(axis=1)
+            # One to one: when two segments merge, the customers of only one of them have stayed.
+            partner = np.full(n_segments + 1, _NOBODY)
+            partner[-1] = UNASSIGNED  # serves noise, whose label is −1
+            rows, columns = linear_sum_assignment(-similarity)
+            shared = similarity[rows, columns] > 0
+            partner[rows[shared]] = columns[shared]
+            stayed += labels == partner[reference]
         else:
             stayed += labels == reference
     known = [labels for labels in refits if labels is not None]

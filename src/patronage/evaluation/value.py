@@ -105,6 +105,11 @@ def fold_customers(customer_ids: Sequence[str]) -> np.ndarray:
     return np.where(folds == CONFIRM, CONFIRM, folds % N_FOLDS)
 
 
+def select_customers(customer_ids: Sequence[str]) -> np.ndarray:
+    """Tell which customers choices may be made on; ndarray of shape (n_customers,), bool."""
+    return fold_customers(customer_ids) != CONFIRM
+
+
 def gather_evidence(
     space: np.ndarray,
     targets: np.ndarray,

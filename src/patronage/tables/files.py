@@ -78,6 +78,8 @@ def scan(connection: duckdb.DuckDBPyConnection, option: str, files: list[str], i
     reader = reader_of(files[0])
     # Columns go by name: one of several files may have them in another order, or lack a late one.
     listed = f"[{', '.join(quote_text(file) for file in files)}], union_by_name = {len(files) > 1}"
+    # A folder called revenue=1 must not overwrite the column revenue.
+    listed += ", hive_partitioning = false"
     if reader == "read_parquet":
         return f"read_parquet({listed})"
     # Types are guessed from all rows: a column that turns to text late must not stop the scan half-way.

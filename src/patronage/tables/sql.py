@@ -18,7 +18,10 @@ def cast(source_column: str, kind: Kind | None, sql_type: str) -> str:
         # pandas turns whole numbers to floats where some are missing: 7.0 is the customer 7 of other tables.
         whole = f"TRY_CAST({value} AS BIGINT)"
         value = f"CASE WHEN {whole} = {value} THEN {whole}::VARCHAR WHEN NOT isnan({value}) THEN {value}::VARCHAR END"
-    return f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
+    read = f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
+    if kind == "time":  # 9999-12-31 and infinity stand for "never"; no customer ordered then
+        return f"CASE WHEN {read} BETWEEN TIMESTAMP '1900-01-01' AND TIMESTAMP '2199-12-31' THEN {read} END"
+    return read
 
 
 def absent(source_column: str, kind: Kind, sql_type: str) -> str:

@@ -19,6 +19,7 @@ from patronage.tracking.runs import TrackedRun
 from patronage.tracking.store import Tracking, TrackingError, pointed_at
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
+ARTIFACT = "segmentation"
 REQUIREMENTS = (
     "duckdb",
     "hdbscan",
@@ -35,15 +36,17 @@ REQUIREMENTS = (
 """What a registered model needs, pinned to the versions it was trained with."""
 
 
-def register(run: TrackedRun, model: SegmentationModel, folder: Path, features: pd.DataFrame) -> str:
+def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame) -> str:
     """Log the packaged model, register it, and call it the challenger; returns the version."""
     mlflow, client, name = run.mlflow, run.client, run.tracking.registered_model
     package = Path(patronage.__file__).parent
-    with contextlib.redirect_stderr(io.StringIO()):  # MLflow prints what the caller tells better
+    with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stderr(io.StringIO()):
+        # MLflow keeps an artifact under its folder's name; what it prints the caller tells better.
+        model.save(Path(scratch) / ARTIFACT)
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(package / "pyfunc.py"),
-            artifacts={"segmentation": str(folder)},
+            artifacts={ARTIFACT: str(Path(scratch) / ARTIFACT)},
             code_paths=[str(package)],
             pip_requirements=[f"{needed}=={importlib.metadata.version(needed)}" for needed in REQUIREMENTS],
             signature=_signature(mlflow, model),
@@ -87,7 +90,7 @@ def promote(tracking: Tracking, alias_or_version: str = CHALLENGER) -> tuple[str
                 version = client.get_model_version_by_alias(name, alias_or_version)
         except mlflow.exceptions.MlflowException:
             raise TrackingError(
-                f"registered model {name} has no version {alias_or_version!r} in {tracking.resolved_uri()}; "
+                f"registered model {name} has no version {alias_or_version!r} in {tracking.shown_uri()}; "
                 "train one first, or name another with version=…"
             ) from None
         former = client.get_registered_model(name).aliases.get(CHAMPION)
@@ -117,18 +120,17 @@ def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str
             local = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=scratch))
         except (mlflow.exceptions.MlflowException, OSError) as error:
             raise TrackingError(
-                f"model={address} cannot be fetched from {tracking.resolved_uri()}: {str(error).splitlines()[0]}"
+                f"model={address} cannot be fetched from {tracking.shown_uri()}: {str(error).splitlines()[0]}"
             ) from None
         found = address
         if "@" in address:
             name, _, alias = address.removeprefix("models:/").partition("@")
             version = mlflow.MlflowClient().get_model_version_by_alias(name, alias).version
             found = f"models:/{name}/{version} (as @{alias})"
-        # MLflow keeps an artifact under the name its folder had.
-        folders = [file.parent for file in local.glob("artifacts/*/model.json")]
-        if not folders:
+        folder = local / "artifacts" / ARTIFACT
+        if not folder.is_dir():
             raise TrackingError(f"model={address} is no patronage model; name a version that `patronage train` made.")
-        return SegmentationModel.load(folders[0]), found
+        return SegmentationModel.load(folder), found
 
 
 def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
@@ -140,7 +142,7 @@ def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
     ]
     for feature in model.catalogue.basis:
         kind = "string" if feature.is_text else "double"
-        inputs.append(types.ColSpec(kind, feature.name, required=feature.required))
+        inputs.append(types.ColSpec(kind, feature.name, required=True))
     outputs = [types.ColSpec("string", "customer_id", required=False)]
     outputs += [types.ColSpec("string", column) for column in ("segment_id", "segment_name")]
     outputs.append(types.ColSpec("double", "confidence", required=False))

@@ -124,6 +124,16 @@ class TrackedRun:
         figure = figures.size_and_value(segments, outcome.name, outcome.unit)
         mlflow.log_figure(figure, "figures/size_and_value.png")
 
+    def log_refit(self, metrics: Mapping[str, float], refused: Sequence[str]) -> None:
+        """Log how the winner fared when it was fitted again on all customers."""
+        final = {
+            name.replace("refit/", "final/"): value
+            for name, value in metrics.items()
+            if name.startswith("refit/") and value == value  # noqa: PLR0124
+        }
+        self.mlflow.log_metrics(final)
+        self.mlflow.set_tag("patronage.refit", "; ".join(refused) or "passed")
+
     def log_seconds(self, seconds: Mapping[str, float]) -> None:
         """Log how long each stage took."""
         self.mlflow.log_metrics({f"seconds/{_key(name)}": value for name, value in seconds.items()})
@@ -151,7 +161,7 @@ def tracked_run(tracking: Tracking, config: Mapping[str, Any]) -> Iterator[Track
         )
         name = config.get("data", {}).get("name", "training")
         with mlflow.start_run(experiment_id=experiment, run_name=name) as run:
-            yield TrackedRun(mlflow, tracking, config, run.info.run_id)
+            yield TrackedRun(mlflow, tracking, _without_password(config), run.info.run_id)
 
 
 def _parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -176,3 +186,9 @@ def _key(name: str) -> str:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
     return json.loads(json.dumps(value))
+
+
+def _without_password(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as it may be shown: addresses lose their user and password."""
+    text = re.sub(r"://[^/@\"\s]+@", "://…@", json.dumps(config, default=str))
+    return dict(json.loads(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import socket
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,16 @@ class Tracking:
     experiment: str
     registered_model: str
 
+    def __post_init__(self) -> None:
+        """Check the names before any work is done."""
+        for option, name in (("experiment", self.experiment), ("registered_model", self.registered_model)):
+            if not name.strip() or set(name) & set("/:\\"):
+                raise InvalidConfigError(f"tracking.{option} must be a name without / : \\; got {name!r}.")
+
+    def shown_uri(self) -> str:
+        """The store's address without a password, for logs."""
+        return re.sub(r"://[^/@]+@", "://…@", self.resolved_uri())
+
     def resolved_uri(self) -> str:
         """The store's address."""
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
@@ -60,6 +71,7 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
         # Deprecations inside MLflow are not the user's to mend.
         warnings.simplefilter("ignore")
         import mlflow  # noqa: PLC0415 - takes over a second
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
@@ -68,10 +80,16 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
             with _initialised(uri):
                 mlflow.set_tracking_uri(uri)
                 mlflow.set_registry_uri(uri)
-                mlflow.MlflowClient().search_experiments(max_results=1)
+                try:
+                    mlflow.MlflowClient().search_experiments(max_results=1)
+                except (ImportError, SQLAlchemyError) as error:
+                    raise TrackingError(
+                        f"the MLflow store {tracking.shown_uri()} cannot be opened ({type(error).__name__}); "
+                        "check tracking.uri."
+                    ) from error
             yield mlflow
         except mlflow.exceptions.MlflowException as error:
-            raise TrackingError(f"MLflow at {uri}: {str(error).splitlines()[0]}") from error
+            raise TrackingError(f"MLflow at {tracking.shown_uri()}: {str(error).splitlines()[0]}") from error
         finally:
             mlflow.set_tracking_uri(before["MLFLOW_TRACKING_URI"] or "")
             mlflow.set_registry_uri(before["MLFLOW_REGISTRY_URI"] or "")
@@ -106,7 +124,7 @@ def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
     """
     uri = tracking.resolved_uri()
     if uri.startswith(("http://", "https://")):
-        raise TrackingError(f"the MLflow store is a server already; open {uri} in a browser.")
+        raise TrackingError(f"the MLflow store is a server already; open {tracking.shown_uri()} in a browser.")
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise TrackingError(f"port={port} of {host} is in use; name another one with port=…")
