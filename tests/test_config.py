@@ -72,6 +72,7 @@ def test_a_misspelt_option_names_the_nearest_known_one() -> None:
         ("+nothing=1", "nothing"),
         ("+data.transactions.nothing=1", "nothing"),
         ("features=rfm,basket", "features=[rfm,basket]"),
+        ("experiment=rfm_standrd", "rfm_standrd"),
         ("~features.rfm.nothing", "features.rfm.nothing"),
     ],
 )
@@ -86,6 +87,9 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
 @pytest.mark.parametrize(
     ("override", "says"),
     [
+        ("seed=-1", "seed must be from 0"),
+        ("selection.tolerance=-1", "selection.tolerance must be 0 or more"),
+        ("tracking.registered_model=shop/segments", "tracking.registered_model must be a name"),
         ("as_of=tomorrow", "as_of must be a day such as 2017-10-01; got 'tomorrow'"),
         ("lookback_days=0", "lookback_days must be from 1 to 100,000; got 0"),
         ("selection.weights={value/kpt: 1}", "value/kpt"),

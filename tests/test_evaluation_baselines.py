@@ -238,3 +238,11 @@ def test_confirm_compares_in_pairs(judge, baselines):
     best = _judged(judge, baselines, np.arange(300) // 100).best_baseline
     figures = judge.confirm(baselines.labels(3)[best])
     assert [figures[f"lift{end}"] for end in ("", "_low", "_high")] == [0, 0, 0]
+
+
+def test_the_unassigned_count_as_a_group_when_baselines_are_compared(judge, baselines):
+    """Three segments and noise forecast by four means, so they are compared with baselines of four."""
+    labels = np.arange(300) % 4 - 1
+    row = _judged(judge, baselines, labels)
+    kept = {name: given.kept.value for name, given in judge.baselines(4).items()}
+    assert row.metrics["value/kept_baseline"] == kept[row.best_baseline]

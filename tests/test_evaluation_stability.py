@@ -257,3 +257,10 @@ def test_a_component_nobody_is_in_is_judged_with_the_others():
     (refitted,) = refit_shortlist([fitted], observed, features, n_refits=2, seed=0, workers=1)
     for stable in (backtested, refitted.stable):
         assert (stable.jaccard > 0).tolist() == (inside > 0).tolist()
+
+
+def test_when_segments_merge_the_customers_of_only_one_have_stayed():
+    """Segments are matched one to one: a refit that lumps everybody together keeps half of two equal segments."""
+    found = stability(np.repeat([0, 1], 50), [np.zeros(100, int)])
+    assert found.stayed.mean() == pytest.approx(0.5)
+    assert found.ari == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -91,3 +92,20 @@ def test_an_unknown_output_format_is_refused_before_work(model: SegmentationMode
     """The message names what would do."""
     with pytest.raises(InvalidInputError, match=r"expected a file ending in \.parquet or \.csv"):
         score(model, chunks(["a"]), tmp_path / "s.xls", about={})
+
+
+def test_levels_in_a_csv_are_text_whatever_they_look_like(model: SegmentationModel, tmp_path: Path) -> None:
+    """A level 1 stays 1 beside an empty value, and true stays true: types are the model's, never guessed."""
+    zone = Feature("zone", "customers", "zone", scale="one_hot")
+    with_zone = replace(model, catalogue=Catalogue((*model.catalogue.features, zone)))
+    (tmp_path / "f.csv").write_text("customer_id,spend,zone\na,1,1\nb,2,\nc,3,true\n", encoding="utf-8")
+    (chunk,) = feature_chunks(tmp_path / "f.csv", with_zone)
+    assert chunk["zone"].to_list()[::2] == ["1", "true"]
+    assert chunk["zone"].isna().to_list() == [False, True, False]
+
+
+def test_a_column_that_is_there_twice_is_told(model: SegmentationModel, tmp_path: Path) -> None:
+    """Which of two columns is meant cannot be guessed."""
+    twice = pd.DataFrame([["a", 1.0, 2.0]], columns=["customer_id", "spend", "spend"])
+    with pytest.raises(InvalidInputError, match="column spend more than once"):
+        score(model, iter([twice]), tmp_path / "s.csv", about={})

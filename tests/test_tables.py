@@ -533,3 +533,14 @@ def test_the_digest_covers_every_table(tmp_path: Path, sales: pd.DataFrame) -> N
         with open_tables(DataSource("test", tables)) as opened:
             digests.add(opened.digest())
     assert len(digests) == 2
+
+
+def test_a_folder_named_like_a_column_does_not_overwrite_it(tmp_path: Path, sales: pd.DataFrame) -> None:
+    """A path such as revenue=1/t.csv is a path, not data."""
+    (tmp_path / "revenue=1").mkdir()
+    path = tmp_path / "revenue=1" / "t.csv"
+    sales.to_csv(path, index=False)
+    plain = tmp_path / "t.csv"
+    sales.to_csv(plain, index=False)
+    query = "SELECT sum(revenue) FROM transactions"
+    assert read(a_source(path), query) == read(a_source(plain), query)

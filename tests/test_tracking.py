@@ -12,9 +12,10 @@ import mlflow
 import pandas as pd
 import pytest
 
-from patronage import config
+from patronage import config, terminal
 from patronage.cli import main
 from patronage.evaluation.judgement import METRICS
+from patronage.segments import Segment
 from patronage.tracking import Tracking, TrackingError, load_model, promote, tracked_run
 from patronage.train import Trained, train
 from tests.conftest import SMALL, Shop
@@ -205,3 +206,15 @@ def test_customers_are_scored_from_tables_and_from_features_alike(
     assert manifest["customers"] == 301
     assert "@champion" in manifest["model"]
     assert "301 customers scored" in capsys.readouterr().out
+
+
+def test_a_password_in_the_stores_address_is_not_logged() -> None:
+    """What is shown of an address leaves user and password out."""
+    tracking = Tracking("postgresql://me:secret@host/db", "patronage", "m")
+    assert tracking.shown_uri() == "postgresql://…@host/db"
+
+
+def test_names_with_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """A segment named after a category cannot break or colour the terminal."""
+    terminal.segments([Segment("S01", "Much [/wine], [red]meat", 1.0, 5, None, 1.0, ())], {})
+    assert "Much [/wine], [red]meat" in capsys.readouterr().out

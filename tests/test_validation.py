@@ -316,3 +316,11 @@ def test_days_without_a_time_are_dates(check: Callable[..., list[str]], tmp_path
     with open_tables(written(tmp_path, {}, {"transactions": SALES})) as tables:
         assert validate(tables) == []
         assert str(tables.row("SELECT max(ordered_at) FROM transactions")[0]) == "2023-01-05 00:00:00"
+
+
+@pytest.mark.parametrize("never", ["9999-12-31", "infinity", "0001-01-01", "20171-01-01"])
+def test_a_date_that_stands_for_never_is_a_fault(never: str, check: Callable[..., list[str]]) -> None:
+    """No customer orders in such a year; it is counted like a date that cannot be read."""
+    with pytest.raises(InvalidInputError, match=r"column ordered_at: 1 row\(s\) that cannot be read") as caught:
+        check(transactions=with_values("ordered_at", {3: never}))
+    assert never not in str(caught.value)
