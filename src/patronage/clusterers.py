@@ -86,7 +86,8 @@ class Clusterer:
             for parameter in ("n_clusters", "n_components")
             for value in [*self.grid.get(parameter, ()), self.parameters.get(parameter, 0)]
         )
-        return max((int(value) for value in given), default=0)
+        # A value that is no number fails as a candidate, with its reason.
+        return max((value for value in given if isinstance(value, int)), default=0)
 
     def candidates(self) -> list[Candidate]:
         """Every combination of the grid."""
