@@ -25,11 +25,6 @@ class Journal:
         self.seconds[name] = time.perf_counter() - started
         logger.info("%-34s %6.1f s", name, self.seconds[name])
 
-    @property
-    def total(self) -> float:
-        """Seconds of all stages."""
-        return sum(self.seconds.values())
-
 
 def note(message: str) -> None:
     """Log a fact that people should know about the run."""

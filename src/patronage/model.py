@@ -33,7 +33,6 @@ TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 """The only type beyond skops' own defaults that a package may hold; never read from the package itself."""
 
 PACKAGE_FILES = frozenset({"model.json", "arrays.npz", "forest.skops"})
-OUTPUT_COLUMNS = ("segment_id", "segment_name", "confidence", "runner_up_id", "atypicality", "basis")
 ASSIGNERS: Mapping[str, Any] = {
     "centroid": CentroidAssigner,
     "mixture": MixtureAssigner,
