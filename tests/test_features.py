@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -393,10 +394,10 @@ def test_the_lookback_takes_its_first_moment_and_not_as_of(moment: str, counted:
 
 @pytest.mark.parametrize(
     ("table", "moment"),
-    [("events", "occurred_at"), ("contacts", "occurred_at"), ("campaigns", "sent_at"), ("answers", "answered_at")],
+    [("events", "occurred_at"), ("contacts", "occurred_at"), ("campaigns", "sent_at")],
 )
 def test_other_dated_tables_have_the_same_edges(table: str, moment: str, computed: Computed) -> None:
-    """Events, contacts, campaigns and dated answers count within the lookback alone."""
+    """Events, contacts and campaigns count within the lookback alone."""
     moments = [f"{START} 00:00:00", day(1, "23:59:59"), day(0, "00:00:00"), f"{START - timedelta(days=1)} 23:59:59"]
     keys = {"event_type": "x", "campaign_id": "x", "question": "x", "answer": "x"}
     frame = pd.DataFrame(
@@ -453,12 +454,174 @@ def test_buyers_without_a_profile_are_customers(computed: Computed) -> None:
     assert found.frame["n"].to_dict() == {"a": 1, "b": 0}
 
 
-def test_without_transactions_everyone_is_a_prospect(computed: Computed) -> None:
-    """A table of profiles alone has features, and no active customers."""
+def test_without_transactions_everyone_counts_as_active(computed: Computed) -> None:
+    """Where nobody can have ordered, segments are formed on all who are known."""
     customers = pd.DataFrame({"customer_id": ["b", "a"], "age": [30, 40]})
     found = computed(Feature("age", "customers", "age"), customers=customers)
     assert found.frame["age"].to_dict() == {"a": 40, "b": 30}
-    assert set(found.status) == {"prospect"}
+    assert set(found.status) == {"active"}
+
+
+def test_a_customer_who_signs_up_later_is_not_known_yet(computed: Computed) -> None:
+    """Whoever signs up on as_of or later, and has not ordered before, is no prospect of that day."""
+    customers = pd.DataFrame(
+        {"customer_id": ["old", "new", "eager"], "signed_up_at": pd.to_datetime([day(9), day(0), day(-3)])}
+    )
+    found = computed(COUNT, transactions=sales(("a", day(5), 1.0), ("eager", day(5), 1.0)), customers=customers)
+    assert found.status.to_dict() == {"a": "active", "eager": "active", "old": "prospect"}
+
+
+# Rows a feature sees
+
+
+def test_window_days_cut_a_features_rows_and_move_its_start(computed: Computed) -> None:
+    """Thirty days see rows of thirty days alone, and $start is their first moment; others see the whole lookback."""
+    recent = Feature("recent", "orders", "count(*)", empty=0, window_days=30)
+    length = Feature("length", "orders", "date_diff('day', $start::date, $as_of::date)", window_days=30)
+    moments = [day(30, "00:00:00"), day(31, "23:59:59"), day(60), day(1)]
+    found = computed(COUNT, recent, length, transactions=sales(*(("a", moment, 1.0) for moment in moments)))
+    assert found.frame.loc["a"].to_dict() == {"n": 4, "recent": 2, "length": 30}
+
+
+def test_a_gap_reaches_back_beyond_window_days(computed: Computed) -> None:
+    """The gap before the first order in the window is the real one, for orders are numbered in the whole lookback."""
+    gap = Feature("gap", "orders", "max(gap_days)", window_days=30)
+    found = computed(gap, transactions=sales(("a", day(50), 1.0), ("a", day(10), 1.0)))
+    assert found.frame["gap"].to_dict() == {"a": 40}
+
+
+def test_window_days_beyond_the_lookback_are_refused(computed: Computed) -> None:
+    """A feature cannot see more days than are read."""
+    long = Feature("long", "orders", "count(*)", window_days=1000)
+    with pytest.raises(InvalidConfigError, match=r"^feature long: window_days=1000 is longer than lookback_days="):
+        computed(long, transactions=sales(("a", day(5), 1.0)))
+
+
+def test_a_refund_alone_is_no_order_but_its_money_counts(computed: Computed) -> None:
+    """Orders count and date purchases; lines hold refunds; a customer with refunds alone is not active."""
+    lines = sales(
+        ("a", day(50), 10.0, "o1"), ("a", day(5), -4.0, "C1"), ("b", day(5), -4.0, "C2"), ("a", day(40), 0.0, "gift"),
+        columns="customer_id ordered_at revenue order_id",
+    )  # fmt: skip
+    net = Feature("net", "lines", "sum(revenue)")
+    recency = Feature("recency", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)")
+    found = computed(COUNT, net, recency, transactions=lines, customers=pd.DataFrame({"customer_id": ["a", "b"]}))
+    assert found.frame.loc["a"].to_dict() == {"n": 2, "net": 6.0, "recency": 40}
+    assert found.status.to_dict() == {"a": "active", "b": "prospect"}
+
+
+def test_the_ledger_holds_the_money_of_all_tables(computed: Computed) -> None:
+    """Revenue, margin, service and campaign cost of the lookback stand in one relation."""
+    net = Feature(
+        "net", "ledger", "coalesce(sum(margin), 0) - coalesce(sum(service_cost), 0) - coalesce(sum(campaign_cost), 0)"
+    )
+    lines = sales(("a", day(5), 10.0), ("a", day(500), 99.0)).assign(cost=[6.0, 1.0])
+    when = pd.to_datetime([day(3), day(-1)])
+    contacts = pd.DataFrame({"customer_id": ["a", "a"], "occurred_at": when, "cost": [3.0, 50.0]})
+    campaigns = pd.DataFrame({"customer_id": ["b"], "campaign_id": ["x"], "sent_at": when[:1], "cost": [0.5]})
+    customers = pd.DataFrame({"customer_id": ["a", "b"]})
+    found = computed(net, transactions=lines, contacts=contacts, campaigns=campaigns, customers=customers)
+    assert found.frame["net"].to_dict() == {"a": 1.0, "b": -0.5}
+
+
+@pytest.mark.parametrize(
+    ("transactions", "products"),
+    [
+        ({"margin": 4.0, "cost": 9.0}, {}),
+        ({"cost": 6.0}, {"margin_rate": 0.9}),
+        ({"product_id": "p"}, {"product_id": "p", "margin_rate": 0.4}),
+        ({"product_id": "p", "quantity": 2}, {"product_id": "p", "unit_cost": 3.0}),
+    ],
+)
+def test_a_margin_is_taken_from_what_the_tables_tell(
+    transactions: dict[str, object], products: dict[str, object], computed: Computed
+) -> None:
+    """Margin, or revenue less cost, or revenue times the product's rate, or revenue less quantity times unit cost."""
+    frames = {"transactions": sales(("a", day(5), 10.0)).assign(**transactions)}
+    if products:
+        frames["products"] = pd.DataFrame([{"product_id": "q"} | products])
+    found = computed(Feature("margin", "orders", "sum(margin)"), **frames)
+    assert found.frame["margin"].to_dict() == {"a": 4.0}
+
+
+# Survey answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [
+        ("Yes", 1), (" no ", 0), ("strongly agree", 5), ("Disagree", 2), ("3", 3), ("+4", 4), ("I hate it!-5", -5),
+        ("7 - very", 7), ("2.5", 2.5), ("25-34", None), ("blue", None), ("true", 1),
+    ],
+)  # fmt: skip
+def test_answers_are_scored(answer: str, score: float | None, computed: Computed) -> None:
+    """Yes and no, agreement, plain numbers and the one number in a text become a score; others none."""
+    answers = pd.DataFrame({"customer_id": ["a"], "question": ["q"], "answer": [answer]})
+    found = computed(
+        Feature("score", "answers", "avg(score)"), customers=pd.DataFrame({"customer_id": ["a"]}), answers=answers
+    )
+    value = found.frame.loc["a", "score"]
+    assert pd.isna(value) if score is None else value == score
+
+
+def test_answers_from_before_the_lookback_count_and_later_ones_do_not(computed: Computed) -> None:
+    """What a customer told once stays true; what they will tell is not known."""
+    when = pd.to_datetime([day(900), day(5), day(0)])
+    answers = pd.DataFrame({"customer_id": "a", "question": "q", "answer": "x", "answered_at": when}, index=range(3))
+    found = computed(Feature("n", "answers", "count(*)"), transactions=sales(("a", day(5), 1.0)), answers=answers)
+    assert found.frame["n"].to_dict() == {"a": 2}
+
+
+def test_an_expansion_with_a_condition_takes_values_from_its_rows_alone(computed: Computed) -> None:
+    """Questions of one topic make features; those of another do not, nor do their answers count."""
+    answers = pd.DataFrame(
+        {"customer_id": "a", "question": ["p", "q", "q"], "answer": ["1", "2", "8"], "topic": ["x", "y", "x"]}
+    )
+    item = Feature(
+        "item", "answers", "avg(score) FILTER (WHERE {match})", expand=Expand("question", 5, where="topic = 'x'")
+    )
+    found = computed(item, customers=pd.DataFrame({"customer_id": ["a"]}), answers=answers)
+    assert found.frame.dropna(axis="columns").loc["a"].to_dict() == {"item_p": 1.0, "item_q": 8.0}
+
+
+def test_a_places_table_joins_by_postcode(computed: Computed) -> None:
+    """Density of the neighbourhood comes from a lookup table; ids keep their zeros."""
+    customers = pd.DataFrame({"customer_id": ["a", "b"], "postcode": ["01234", "99999"]})
+    places = pd.DataFrame({"place": ["01234"], "density": [812.0]})
+    found = computed(Feature("density", "customers", "density"), customers=customers, places=places)
+    assert found.frame["density"].to_dict() == pytest.approx({"a": 812.0, "b": float("nan")}, nan_ok=True)
+
+
+def test_age_is_whole_years_lived_on_as_of(computed: Computed) -> None:
+    """The birthday counts from its own day on; an age that is told goes first."""
+    born = ["1993-07-01", "1993-07-02"]
+    customers = pd.DataFrame({"customer_id": ["a", "b"], "birth_date": pd.to_datetime(born)})
+    found = computed(Feature("years", "customers", "age_years"), customers=customers)
+    assert found.frame["years"].to_dict() == {"a": 30.0, "b": 29.0}
+
+
+# Special categories of personal data
+
+
+@pytest.mark.parametrize("column", ["ethnicity", "Religion", "healthStatus", "sexual_orientation", "vakbond"])
+def test_special_personal_data_are_left_out_and_told(column: str, catalogue_of: Callable[..., Catalogue]) -> None:
+    """A feature that reads such a column under another name stays out, with the reason, until it is allowed."""
+    customers = pd.DataFrame({"customer_id": ["a"], column: ["x"], "town": ["y"]})
+    hidden = Feature("group", "customers", f'"{column}"', scale="one_hot")
+    town = Feature("town", "customers", "town", scale="one_hot")
+    found = catalogue_of(hidden, town, customers=customers)
+    assert found.names == ["town"]
+    assert "special personal data" in found.skipped["group"]
+    assert catalogue_of(replace(hidden, special="allow"), town, customers=customers).names == ["group", "town"]
+
+
+def test_a_question_about_religion_makes_no_feature(catalogue_of: Callable[..., Catalogue]) -> None:
+    """An expansion leaves out the one value that tells of special personal data."""
+    answers = pd.DataFrame({"customer_id": "a", "question": ["your religion", "hobby"], "answer": ["1", "2"]})
+    item = Feature("item", "answers", "avg(score) FILTER (WHERE {match})", expand=Expand("question", 5))
+    found = catalogue_of(item, customers=pd.DataFrame({"customer_id": ["a"]}), answers=answers)
+    assert "item_hobby" in found.names
+    assert set(found.skipped) == {"item_your_religion"}
 
 
 # Outcomes

@@ -28,7 +28,8 @@ FAMILIES = (
 )
 ROLES = ("basis", "descriptor", "sensitive")
 SCALES = ("none", "log", "yeo_johnson", "ordinal", "one_hot", "binary")
-RELATIONS = ("lines", "orders", "events", "contacts", "campaigns", "answers", "customers")
+RELATIONS = ("lines", "orders", "ledger", "events", "contacts", "campaigns", "answers", "customers")
+SPECIAL_CHOICES = ("leave_out", "allow")
 OTHER = "other"
 
 
@@ -42,10 +43,13 @@ class Expand:
         Column of the relation.
     top : int
         How many values get a feature of their own, the most by revenue; the rest share ``other``.
+    where : str, optional
+        SQL condition: only rows that meet it give values, and only they match.
     """
 
     by: str
     top: int
+    where: str | None = None
 
     def __post_init__(self) -> None:
         """Check the number of values."""
@@ -62,7 +66,7 @@ class Feature:
     name : str
         Column name in the feature table.
     relation : str
-        One of lines, orders, events, contacts, campaigns, answers, customers.
+        One of ``RELATIONS``.
     sql : str
         Aggregate over one customer's rows of the relation (for customers: over its single row). ``$as_of`` is the
         end of the lookback; ``{match}`` in an expanded feature is the condition that the row has the value.
@@ -80,6 +84,12 @@ class Feature:
         One feature per value of a column.
     required : bool
         Its absence is an error instead of a line in the log.
+    window_days : int, optional
+        See the last so many days before ``as_of`` only; ``$start`` is then their first moment. Default: the lookback.
+    special : {"leave_out", "allow"}
+        Whether a feature of a special category of personal data (ethnicity, religion, health …) may be used.
+    why : str
+        What the feature tells, in one line.
     """
 
     name: str
@@ -94,6 +104,9 @@ class Feature:
     levels: tuple[str, ...] = ()
     expand: Expand | None = None
     required: bool = False
+    window_days: int | None = None
+    special: str = "leave_out"
+    why: str = ""
 
     def __post_init__(self) -> None:
         """Check the declaration; the message names the feature, the rule and what came."""
@@ -102,6 +115,7 @@ class Feature:
             ("role", self.role, ROLES),
             ("scale", self.scale, SCALES),
             ("relation", self.relation, RELATIONS),
+            ("special", self.special, SPECIAL_CHOICES),
         ):
             if value not in allowed:
                 raise InvalidConfigError(
@@ -109,6 +123,9 @@ class Feature:
                 )
         if self.scale == "ordinal" and not self.levels:
             raise InvalidConfigError(f"feature {self.name}: scale=ordinal needs levels, lowest first; got none.")
+        if self.window_days is not None and (self.window_days < 1 or self.relation == "customers"):
+            rule = "customers have no dates" if self.relation == "customers" else "must be at least 1"
+            raise InvalidConfigError(f"feature {self.name}: window_days {rule}; got {self.window_days}.")
         outside_literals = re.sub(r"'(?:[^']|'')*'", "''", self.sql)  # a value may be called {match}
         if (self.expand is not None) != ("{match}" in outside_literals):
             raise InvalidConfigError(f"feature {self.name}: expand and {{match}} in sql belong together.")
@@ -175,6 +192,8 @@ def expand_feature(feature: Feature, values: Sequence[str]) -> list[Feature]:
     matches = [(value, f"{column} = '" + value.replace("'", "''") + "'") for value in values]
     if values:
         matches.append((OTHER, f"({column} IS NULL OR {column} NOT IN ({listed}))"))
+    if feature.expand.where is not None:
+        matches = [(value, f"({match} AND ({feature.expand.where}\n))") for value, match in matches]
     expanded: dict[str, Feature] = {}
     for value, match in matches:
         slug = re.sub(r"\W+", "_", value.lower()).strip("_") or "value"

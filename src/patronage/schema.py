@@ -40,6 +40,7 @@ class DataSchema:
     contacts: Optional[TableSchema] = None
     campaigns: Optional[TableSchema] = None
     answers: Optional[TableSchema] = None
+    places: Optional[TableSchema] = None
 
 
 @dataclass
@@ -48,6 +49,7 @@ class ExpandSchema:
 
     by: str = MISSING
     top: int = MISSING
+    where: Optional[str] = None
 
 
 @dataclass
@@ -65,6 +67,9 @@ class FeatureSchema:
     levels: list[str] = field(default_factory=list)
     expand: Optional[ExpandSchema] = None
     required: bool = False
+    window_days: Optional[int] = None
+    special: str = "leave_out"
+    why: str = ""
 
 
 @dataclass

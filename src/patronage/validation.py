@@ -15,7 +15,7 @@ from patronage.tables import KEYS, Kind, Tables, TableSource, absent, cast, inva
 
 SHOWN_ROWS = 3
 
-UNIQUE: Mapping[str, str] = {"customers": "customer_id", "products": "product_id"}
+UNIQUE: Mapping[str, str] = {"customers": "customer_id", "products": "product_id", "places": "place"}
 """Tables whose key may be there once only: a product listed twice would count its sales twice."""
 
 EXPECTED: Mapping[Kind, str] = {

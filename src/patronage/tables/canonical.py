@@ -20,7 +20,7 @@ SQL_TYPES: Mapping[Kind, str] = {
 }
 
 CANONICAL: Mapping[str, Mapping[str, Kind]] = {
-    "customers": {"customer_id": "id"},
+    "customers": {"customer_id": "id", "birth_date": "time", "signed_up_at": "time", "postcode": "id"},
     "transactions": {
         "customer_id": "id",
         "ordered_at": "time",
@@ -68,7 +68,14 @@ CANONICAL: Mapping[str, Mapping[str, Kind]] = {
         "responded_at": "time",
         "revenue": "money",
     },
-    "answers": {"customer_id": "id", "question": "text", "answer": "text", "answered_at": "time"},
+    "answers": {
+        "customer_id": "id",
+        "question": "text",
+        "answer": "text",
+        "answered_at": "time",
+        "topic": "text",
+    },
+    "places": {"place": "id", "density": "number", "climate": "text"},
 }
 """The canonical tables: column → what it holds. Other columns pass through as they are."""
 
@@ -80,6 +87,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "contacts": ("customer_id", "occurred_at"),
     "campaigns": ("customer_id", "campaign_id", "sent_at"),
     "answers": ("customer_id", "question", "answer"),
+    "places": ("place",),
 }
 """The columns without which a canonical table says nothing."""
 

@@ -1,0 +1,308 @@
+"""Catalogues made ready for the tables at hand, and computed for every customer in one statement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from patronage.catalogue import Catalogue, Feature, expand_feature
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.features.expressions import columns_of, require_own_rows
+from patronage.features.relations import MADE_OF, MOMENTS, known_customers, relations_of
+from patronage.special import special_category
+from patronage.tables import Tables, first_line, quote
+from patronage.windows import Window
+
+ACTIVE, DORMANT, PROSPECT = "active", "dormant", "prospect"
+
+# Sums of doubles depend on the order DuckDB's threads finish in; nine decimals hide that last bit.
+DECIMALS = 9
+
+_RESERVED = ("customer_id", "customer_status")
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of customers at one date.
+
+    Attributes
+    ----------
+    frame : DataFrame of shape (n_customers, n_features)
+        Indexed by ``customer_id`` (text, sorted); numbers as float64, categories as text.
+    status : Series of shape (n_customers,)
+        ``active`` (ordered within the lookback), ``dormant`` (ordered before it) or ``prospect`` (never ordered).
+    """
+
+    frame: pd.DataFrame
+    status: pd.Series
+
+    @property
+    def active(self) -> pd.DataFrame:
+        """Rows of the customers that segments are formed on."""
+        return self.frame.loc[self.status == ACTIVE]
+
+
+def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window) -> Catalogue:
+    """Carry out expansions with the values seen in the window, and set aside what the tables do not allow.
+
+    Parameters
+    ----------
+    tables : Tables
+        Open tables.
+    declared : sequence of Feature
+        Declarations; names must differ.
+    window : Window
+        The window whose lookback the vocabularies are learned in.
+
+    Raises
+    ------
+    InvalidConfigError
+        A name is declared twice, an expression is no valid SQL, or a required feature cannot be computed.
+    """
+    _require_distinct([(feature.name, feature.name) for feature in declared])
+    _require_within(declared, window)
+    statement = _Statement(tables, declared, window.features_from, window.as_of)
+    lacking = _reasons(statement, declared)
+    ready: list[tuple[str, Feature]] = []
+    skipped: dict[str, str] = {}
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    for feature in declared:
+        reason = _why_special(tables, feature) or lacking.get(feature.name)
+        if reason is None and feature.expand is not None:
+            vocabularies[feature.name] = _vocabulary(statement, feature)
+            if not vocabularies[feature.name]:
+                reason = f"column {feature.expand.by} has no value in the lookback"
+        if reason is not None and feature.required:
+            raise InvalidConfigError(f"feature {feature.name} is required but cannot be computed: {reason}")
+        if reason is not None:
+            skipped[feature.name] = reason
+            continue
+        for one in expand_feature(feature, vocabularies.get(feature.name, ())):
+            # A survey's question may ask for what no feature's name tells.
+            if feature.expand is not None and (reason := _why_special(tables, one)):
+                skipped[one.name] = reason
+            else:
+                ready.append((feature.name, one))
+    if not ready:
+        raise InvalidConfigError(
+            f"none of the {len(declared)} declared feature(s) can be computed from these tables: "
+            + "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        )
+    _require_distinct([(one.name, origin) for origin, one in ready])
+    return Catalogue(tuple(sorted((one for _, one in ready), key=lambda one: one.name)), skipped, vocabularies)
+
+
+def build_features(tables: Tables, catalogue: Catalogue, window: Window) -> FeatureTable:
+    """Compute the catalogue for every customer known at ``window.as_of``."""
+    frame = _compute(tables, catalogue.features, window.features_from, window.as_of, with_status=True)
+    status = frame.pop("customer_status").astype("str")
+    return FeatureTable(frame, status)
+
+
+def build_outcomes(tables: Tables, outcomes: Catalogue, window: Window) -> pd.DataFrame:
+    """Compute outcomes in ``[as_of, as_of + outcome_days)``; customers without rows get each outcome's ``empty``."""
+    return _compute(tables, outcomes.features, window.as_of, window.outcomes_until, with_status=False)
+
+
+class _Statement:
+    """The SQL that computes features over the relations of some tables, and the values bound in it."""
+
+    def __init__(self, tables: Tables, features: Sequence[Feature], start: date, as_of: date) -> None:
+        self.tables = tables
+        self.relations = relations_of(tables)
+        self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
+        windows = sorted({feature.window_days for feature in features if feature.window_days is not None})
+        for days in windows:
+            self.bound[_start(days)] = self.bound["as_of"] - timedelta(days=days)
+        # DuckDB wants every bound value used, whatever the features read.
+        dates = ", ".join(f"${name} AS {name}_" for name in self.bound)
+        # Who is known stands first: further down, `customers` is the relation, in which later dates are emptied.
+        parts = {"known": known_customers(tables), **self.relations, "patronage_dates": f"SELECT {dates}"}
+        self.with_relations = "WITH " + ", ".join(f"{name} AS ({query})" for name, query in parts.items())
+
+    def run(self, query: str) -> pa.Table:
+        """Run a query over the relations."""
+        try:
+            return self.tables.connection.sql(f"{self.with_relations} {query}", params=self.bound).to_arrow_table()
+        except duckdb.BinderException as error:
+            raise InvalidInputError(f"the tables lack what a feature needs: {first_line(error)}") from None
+        except duckdb.Error as error:
+            # DuckDB's message may quote a customer's value.
+            raise InvalidConfigError(
+                f"a feature cannot be computed ({type(error).__name__}); use try_cast where a value may not convert."
+            ) from None
+
+    def bind(self, query: str) -> None:
+        """Let DuckDB check a query over the relations without running it."""
+        self.tables.connection.execute(f"{self.with_relations} {query} LIMIT 0", self.bound)
+
+
+def _compute(
+    tables: Tables, features: Sequence[Feature], start: date, as_of: date, *, with_status: bool
+) -> pd.DataFrame:
+    for feature in features:
+        require_own_rows(tables, feature)
+    statement = _Statement(tables, features, start, as_of)
+    groups: dict[str, list[Feature]] = {}
+    for feature in features:
+        groups.setdefault(_group(feature), []).append(feature)
+    parts = ", ".join(f"{quote(group)} AS ({_select(members)})" for group, members in groups.items())
+    columns = ", ".join(_outer(feature) for feature in features)
+    status = (
+        f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
+    )
+    joins = " ".join(f"LEFT JOIN {quote(group)} USING (customer_id)" for group in groups)
+    query = (
+        f", {parts} "
+        f"SELECT known.customer_id, {columns}{status if with_status else ''} FROM known {joins} "
+        "ORDER BY known.customer_id"
+    )
+    try:
+        return statement.run(query).to_pandas().set_index("customer_id")
+    except InvalidInputError:
+        lacking = _reasons(statement, features)
+        told = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
+        raise InvalidInputError(
+            f"data={tables.source.name} lacks what {len(lacking)} feature(s) need: {told}. "
+            "Map or add these columns, or use the data that the model was trained on."
+        ) from None
+
+
+def _start(window_days: int) -> str:
+    return f"start_{window_days}"
+
+
+def _group(feature: Feature) -> str:
+    """Name of the part of the statement that computes all features of the same rows."""
+    days = "" if feature.window_days is None else f" in {feature.window_days} days"
+    return f"of {feature.relation}{days}"
+
+
+def _select(features: Sequence[Feature]) -> str:
+    """Features of the same rows."""
+    relation, days = features[0].relation, features[0].window_days
+    columns = ", ".join(_expression(feature) for feature in features)
+    cut = "" if days is None else f" WHERE {MOMENTS[relation]} >= ${_start(days)}"
+    grouped = "" if relation == "customers" else " GROUP BY customer_id"
+    return f"SELECT customer_id, {columns} FROM {relation}{cut}{grouped}"
+
+
+def _inner(feature: Feature) -> str:
+    """Name within the statement; a name of its own, or SQL would take it for a column that the tables lack."""
+    return f"of {feature.name}"
+
+
+def _expression(feature: Feature) -> str:
+    sql = feature.sql
+    if feature.window_days is not None:
+        sql = re.sub(r"\$start\b", f"${_start(feature.window_days)}", sql)
+    if feature.is_text:
+        return f"({sql}\n)::VARCHAR AS {quote(_inner(feature))}"
+    value = f"({sql}\n)::DOUBLE"
+    return f"CASE WHEN isfinite({value}) THEN round({value}, {DECIMALS}) END AS {quote(_inner(feature))}"
+
+
+def _outer(feature: Feature) -> str:
+    group = quote(_group(feature))
+    column = f"{group}.{quote(_inner(feature))}"
+    if feature.empty is None:
+        return f"{column} AS {quote(feature.name)}"
+    empty = f"'{feature.empty}'" if feature.is_text else f"{float(feature.empty)!r}::DOUBLE"
+    return f"CASE WHEN {group}.customer_id IS NULL THEN {empty} ELSE {column} END AS {quote(feature.name)}"
+
+
+def _require_within(features: Sequence[Feature], window: Window) -> None:
+    """Check that no feature wants to see more days than the lookback has."""
+    for feature in features:
+        if feature.window_days is not None and feature.window_days > window.lookback_days:
+            raise InvalidConfigError(
+                f"feature {feature.name}: window_days={feature.window_days} is longer than "
+                f"lookback_days={window.lookback_days}; shorten it, or look back further."
+            )
+
+
+def _require_distinct(named: Sequence[tuple[str, str]]) -> None:
+    """Check names, each with the declaration it comes from; SQL takes Spend and spend for the same column."""
+    seen: dict[str, str] = {}
+    for name, origin in named:
+        if name.lower() in _RESERVED:
+            raise InvalidConfigError(f"feature {name}: the name is taken by patronage itself; choose another.")
+        if name.lower() in seen:
+            origins = " and ".join(sorted({seen[name.lower()], origin}))
+            raise InvalidConfigError(f"feature {name} is declared twice (by {origins}); names must differ.")
+        seen[name.lower()] = origin
+
+
+def _reasons(statement: _Statement, features: Sequence[Feature]) -> dict[str, str]:
+    """Tell of each feature that cannot be computed why not."""
+    found: dict[str, str] = {}
+    groups: dict[str, list[Feature]] = {}
+    for feature in features:
+        require_own_rows(statement.tables, feature)
+        if feature.relation not in statement.relations:
+            found[feature.name] = f"there is no table for the relation {feature.relation}"
+        else:
+            groups.setdefault(_group(feature), []).append(_unexpanded(feature))
+    for members in groups.values():
+        try:
+            statement.bind(_select(members))
+        except duckdb.Error:  # at least one of them fails; one by one it shows which
+            found |= {one.name: reason for one in members if (reason := _why_not(statement, one)) is not None}
+    return found
+
+
+def _unexpanded(feature: Feature) -> Feature:
+    """An expanded feature as one expression, to see whether it can be computed."""
+    if feature.expand is None:
+        return feature
+    match = f"({quote(feature.expand.by)} IS NOT NULL AND ({feature.expand.where or 'true'}\n))"
+    return replace(feature, sql=feature.sql.replace("{match}", match), expand=None)
+
+
+def _why_not(statement: _Statement, feature: Feature) -> str | None:
+    """Tell why a feature cannot be computed, or None."""
+    try:
+        statement.bind(_select([feature]))
+    except duckdb.BinderException as error:
+        message = first_line(error)
+        absent = re.search(r'column "([^"]+)" not found', message)
+        if absent is not None:
+            source = f" (made of {MADE_OF[absent.group(1)]})" if absent.group(1) in MADE_OF else ""
+            return f"there is no column {absent.group(1)} in {feature.relation}{source}"
+        if "not found" in message:
+            return message.removeprefix("Binder Error: ")
+        raise InvalidConfigError(f"feature {feature.name}: {message}") from None
+    except duckdb.Error as error:
+        raise InvalidConfigError(f"feature {feature.name}: {first_line(error)}") from None
+    return None
+
+
+def _why_special(tables: Tables, feature: Feature) -> str | None:
+    """Tell of which special category of personal data a feature is, unless it is allowed; or None."""
+    if feature.special == "allow":
+        return None
+    for name in (feature.name, *sorted(columns_of(tables, feature))):
+        if category := special_category(name):
+            return f"{name} tells of {category}, special personal data; special=allow lets it in"
+    return None
+
+
+def _vocabulary(statement: _Statement, feature: Feature) -> tuple[str, ...]:
+    """Values of the column that a feature is expanded by: most revenue first, ties by name."""
+    assert feature.expand is not None  # noqa: S101 - the caller has looked
+    by = quote(feature.expand.by)
+    weight = "sum(revenue)" if feature.relation in ("lines", "orders") else "count(*)"
+    conditions = [f"{by} IS NOT NULL", f"({feature.expand.where or 'true'}\n)"]
+    if feature.window_days is not None:
+        conditions.append(f"{MOMENTS[feature.relation]} >= ${_start(feature.window_days)}")
+    query = (
+        f"SELECT {by}::VARCHAR AS value FROM {feature.relation} WHERE {' AND '.join(conditions)} "
+        f"GROUP BY 1 ORDER BY {weight} DESC, 1 LIMIT {feature.expand.top}"
+    )
+    return tuple(statement.run(query).column("value").to_pylist())

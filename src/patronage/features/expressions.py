@@ -1,0 +1,59 @@
+"""What an SQL expression of a feature is made of, read from DuckDB's own parse tree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from patronage.catalogue import Feature
+from patronage.errors import InvalidConfigError
+from patronage.tables import Tables
+
+
+def columns_of(tables: Tables, feature: Feature) -> set[str]:
+    """Names of the columns that an expression reads."""
+    names = {str(node["column_names"][-1]) for node in _nodes(_parsed(tables, feature)) if "column_names" in node}
+    return names | ({feature.expand.by} if feature.expand is not None else set())
+
+
+def require_own_rows(tables: Tables, feature: Feature) -> None:
+    """Check that an expression is one value over the rows it is given, and can reach no other row or statement.
+
+    Raises
+    ------
+    InvalidConfigError
+        It is no expression, more than one, or has a subquery or a window in it.
+    """
+    if any(node.get("class") in ("SUBQUERY", "WINDOW") for node in _nodes(_parsed(tables, feature))):
+        raise InvalidConfigError(
+            f"feature {feature.name}: a subquery or a window would see other customers' rows, or later ones; "
+            "sql must be an aggregate over one customer's rows."
+        )
+
+
+def _parsed(tables: Tables, feature: Feature) -> list[Any]:
+    """The parse tree of a feature's expression."""
+    parse = "SELECT json_serialize_sql($query)"
+    trees = [
+        json.loads(tables.connection.execute(parse, {"query": f"SELECT ({sql}\n)"}).fetchall()[0][0])
+        for sql in (feature.sql.replace("{match}", "true"), "1")
+    ]
+    if trees[0]["error"]:
+        raise InvalidConfigError(f"feature {feature.name}: sql is no expression: {trees[0]['error_message']}")
+    found, plain = (tree["statements"][0]["node"] for tree in trees)
+    chosen = found.pop("select_list", [])
+    plain.pop("select_list")
+    if len(trees[0]["statements"]) != 1 or len(chosen) != 1 or found != plain:
+        raise InvalidConfigError(f"feature {feature.name}: sql must be a single expression.")
+    return list(chosen)
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _nodes(value)

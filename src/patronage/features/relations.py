@@ -1,0 +1,204 @@
+"""Relations: what features are expressed over, derived from the canonical tables, none of them seeing the future.
+
+Each relation is the SQL of one common table expression. Bound values are ``$start`` and ``$as_of``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from patronage.tables import Tables, quote
+
+MOMENTS: Mapping[str, str] = {
+    "lines": "ordered_at",
+    "orders": "ordered_at",
+    "ledger": "occurred_at",
+    "events": "occurred_at",
+    "contacts": "occurred_at",
+    "campaigns": "sent_at",
+    "answers": "answered_at",
+}
+"""Relation → the column that says when a row happened."""
+
+MADE_OF: Mapping[str, str] = {"n_products": "transactions.product_id"}
+"""Column of a relation → the table's column that it needs, for messages."""
+
+_YES = ("yes", "y", "true", "ja", "да", "oui", "sí", "si")
+_NO = ("no", "n", "false", "nee", "nej", "nein", "нет", "non")
+_AGREEMENT = (
+    ("strongly disagree", "completely disagree", "totally disagree"),
+    ("disagree", "somewhat disagree"),
+    ("neutral", "neither agree nor disagree", "neither", "undecided"),
+    ("agree", "somewhat agree"),
+    ("strongly agree", "completely agree", "totally agree"),
+)
+
+
+def relations_of(tables: Tables) -> dict[str, str]:
+    """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones."""
+    relations: dict[str, str] = {}
+    if tables.has("transactions"):
+        relations["lines"] = _lines(tables)
+        relations["orders"] = _orders(tables)
+    for table in ("events", "contacts", "campaigns"):
+        if tables.has(table):
+            moment = MOMENTS[table]
+            cut = f"WHERE {moment} >= $start AND {moment} < $as_of"
+            relations[table] = f"SELECT {past(tables, table)} FROM {table} {cut}"
+    if tables.has("answers"):
+        relations["answers"] = _answers(tables)
+    if ledger := _ledger(tables):
+        relations["ledger"] = ledger
+    if tables.has("customers"):
+        relations["customers"] = _customers(tables)
+    return relations
+
+
+def known_customers(tables: Tables) -> str:
+    """SQL of the customers known at ``as_of``, and whether they ordered before it and within the lookback.
+
+    Without a transactions table nobody can have ordered: then all known customers count as active.
+    """
+    ordered = (
+        "SELECT customer_id, true AS ordered, bool_or(ordered_at >= $start) AS recent "
+        "FROM transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL AND revenue >= 0 GROUP BY customer_id"
+    )
+    dated = tables.has("customers", "signed_up_at")
+    there = " AND (signed_up_at IS NULL OR signed_up_at < $as_of)" if dated else ""
+    flag = "false" if tables.has("transactions") else "true"
+    listed = (
+        f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM customers WHERE customer_id IS NOT NULL{there}"
+    )
+    if not tables.has("transactions"):
+        return listed
+    if not tables.has("customers"):
+        return ordered
+    return (
+        f"SELECT customer_id, bool_or(ordered) AS ordered, bool_or(recent) AS recent "
+        f"FROM ({ordered} UNION ALL {listed}) GROUP BY customer_id"
+    )
+
+
+def past(tables: Tables, table: str, alias: str = "", skip: Sequence[str] = ()) -> str:
+    """Select list of a table in which nothing later than ``as_of`` can be read."""
+    prefix = f"{alias}." if alias else ""
+    columns = []
+    for column, sql_type in tables.columns[table].items():
+        if column in skip:
+            continue
+        name = f"{prefix}{quote(column)}"
+        if sql_type.startswith(("TIMESTAMP", "DATE")) and column != MOMENTS.get(_relation(table)):
+            columns.append(f"CASE WHEN {name} < $as_of THEN {name} END AS {quote(column)}")
+        elif table == "campaigns" and column == "revenue":
+            # What a response brought is known only once the response is; without its date it cannot be placed.
+            if tables.has("campaigns", "responded_at"):
+                columns.append(f"CASE WHEN {prefix}responded_at < $as_of THEN {name} END AS {quote(column)}")
+        else:
+            columns.append(f"{name} AS {quote(column)}")
+    return ", ".join(columns)
+
+
+def _relation(table: str) -> str:
+    return "lines" if table == "transactions" else table
+
+
+def _lines(tables: Tables) -> str:
+    has = tables.columns["transactions"]
+    joined = tables.has("products") and "product_id" in has
+    columns = past(tables, "transactions", "t")
+    if joined and (product := past(tables, "products", "p", skip=list(has))):
+        columns += f", {product}"
+    products = tables.columns["products"] if joined else {}
+    if "margin" not in has and "margin" not in products:
+        if "cost" in has:
+            columns += ", t.revenue - t.cost AS margin"
+        elif "margin_rate" in products:
+            columns += ", t.revenue * p.margin_rate AS margin"
+        elif "unit_cost" in products and "quantity" in has:
+            columns += ", t.revenue - t.quantity * p.unit_cost AS margin"
+    source = "transactions t LEFT JOIN products p USING (product_id)" if joined else "transactions t"
+    return (
+        f"SELECT {columns} FROM {source} "
+        "WHERE t.ordered_at >= $start AND t.ordered_at < $as_of AND t.customer_id IS NOT NULL"
+    )
+
+
+def _has_margin(tables: Tables) -> bool:
+    has = tables.columns["transactions"]
+    products = tables.columns["products"] if tables.has("products") and "product_id" in has else {}
+    return bool({"margin", "cost"} & set(has)) or bool(
+        {"margin", "margin_rate"} & set(products) or ("unit_cost" in products and "quantity" in has)
+    )
+
+
+def _orders(tables: Tables) -> str:
+    """One row per order; without an order id, an order is a customer's day; a refund alone is no order."""
+    has = tables.columns["transactions"]
+    day = "ordered_at::DATE::VARCHAR"
+    key = f"coalesce(nullif(order_id, ''), {day})" if "order_id" in has else day
+    columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
+    columns += [f"sum({name}) AS {name}" for name in ("cost", "discount", "coupon", "quantity") if name in has]
+    if _has_margin(tables):
+        columns.append("sum(margin) AS margin")
+    columns += [f"min({name}) AS {name}" for name in ("channel", "store_id") if name in has]
+    if "product_id" in has:
+        columns.append("count(DISTINCT product_id) AS n_products")
+    grouped = (
+        f"SELECT customer_id, {key} AS order_id, {', '.join(columns)} FROM lines GROUP BY customer_id, {key} "
+        "HAVING max(revenue) >= 0"
+    )
+    return (
+        "SELECT *, date_diff('day', lag(ordered_at) OVER earlier, ordered_at) AS gap_days, "
+        f"row_number() OVER earlier AS order_number FROM ({grouped}) "
+        "WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at, order_id)"
+    )
+
+
+def _answers(tables: Tables) -> str:
+    """Answers with a score; a survey stays true, so answers from before the lookback count too."""
+    word = "lower(trim(answer))"
+    listed = [(_YES, 1), (_NO, 0), *((words, score) for score, words in enumerate(_AGREEMENT, 1))]
+    cases = " ".join(
+        f"WHEN {word} IN ({', '.join(repr(one) for one in words)}) THEN {score}" for words, score in listed
+    )
+    # One number in a text is the score ("I hate it!-5", "7 - very"); of two, as in "25-34", neither is.
+    number = (
+        r"CASE WHEN len(regexp_extract_all(answer, '\d+(?:\.\d+)?')) = 1 "
+        r"THEN TRY_CAST(regexp_extract(answer, '[+-]?\d+(?:\.\d+)?') AS DOUBLE) END"
+    )
+    score = f"CASE {cases} ELSE coalesce(TRY_CAST(answer AS DOUBLE), {number}) END::DOUBLE AS score"
+    topic = "" if tables.has("answers", "topic") else ", NULL::VARCHAR AS topic"
+    cut = " WHERE answered_at < $as_of" if tables.has("answers", "answered_at") else ""
+    return f"SELECT {past(tables, 'answers', skip=('score',))}, {score}{topic} FROM answers{cut}"
+
+
+def _customers(tables: Tables) -> str:
+    has = tables.columns["customers"]
+    age = []
+    if "age" in has:
+        age.append("TRY_CAST(c.age AS DOUBLE)")
+    if "birth_date" in has:
+        # Whole years lived: the difference of years, less one before this year's birthday.
+        age.append("date_sub('year', TRY_CAST(c.birth_date AS TIMESTAMP), $as_of)")
+    columns = past(tables, "customers", "c", skip=("age_years",) if age else ())
+    if age:
+        columns += f", coalesce({', '.join(age)})::DOUBLE AS age_years"
+    if not tables.has("places") or "postcode" not in has:
+        return f"SELECT {columns} FROM customers c"
+    if place := past(tables, "places", "p", skip=list(has)):
+        columns += f", {place}"
+    return f"SELECT {columns} FROM customers c LEFT JOIN places p ON p.place = c.postcode"
+
+
+def _ledger(tables: Tables) -> str:
+    """Money of all dated tables in one place: what customers brought in and what they cost."""
+    parts = []
+    if tables.has("transactions"):
+        margin = ", margin" if _has_margin(tables) else ""
+        parts.append(f"SELECT customer_id, ordered_at AS occurred_at, revenue{margin} FROM lines")
+    if tables.has("contacts", "cost"):
+        parts.append("SELECT customer_id, occurred_at, cost AS service_cost FROM contacts")
+    if tables.has("campaigns", "cost"):
+        cost = "TRY_CAST(cost AS DECIMAL(18, 4))"
+        parts.append(f"SELECT customer_id, sent_at AS occurred_at, {cost} AS campaign_cost FROM campaigns")
+    return " UNION ALL BY NAME ".join(parts)
