@@ -470,6 +470,7 @@ def digesting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[li
 
     def digest(given_rows: list[tuple[Any, ...]]) -> str:
         frame = pd.DataFrame(given_rows, columns=["customer_id", "ordered_at", "revenue", "t", "channel"])
+        frame["customer_id"] = "c" + frame["customer_id"].fillna("none")  # blanks are no id, whatever their number
         typed = frame.astype({"customer_id": "str", "t": "str", "channel": "str", "revenue": "float64"})
         typed.assign(ordered_at=pd.Timestamp("2023-01-01")).to_parquet(folder / "digest.parquet", index=False)
         with open_tables(a_source(folder / "digest.parquet")) as tables:

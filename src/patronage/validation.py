@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from patronage.errors import InvalidInputError
-from patronage.tables import KEYS, Kind, Tables, TableSource, absent, cast, invalid, quote, source_columns
+from patronage.tables import KEYS, Kind, Tables, TableSource, quote
 
 SHOWN_ROWS = 3
 
@@ -20,7 +20,7 @@ UNIQUE: Mapping[str, str] = {"customers": "customer_id", "products": "product_id
 
 EXPECTED: Mapping[Kind, str] = {
     "id": "an identifier",
-    "time": "a date or time, best as 2017-10-31 or 2017-10-31 18:05:00",
+    "time": "a date or time that is not in the future, best as 2017-10-31 or 2017-10-31 18:05:00",
     "money": "a number such as 1234.50",
     "number": "a number",
     "text": "text",
@@ -43,7 +43,7 @@ class Fault:
     rows : tuple of int
         The first few row numbers of the source after its ``where``; the first row is 1.
     policy : str
-        ``error``, ``drop`` or ``keep``.
+        ``error``, ``drop``, ``keep`` (the value is left empty) or ``count`` (the rows stay as they are).
     remedy : str
         What to do about it where the policy is ``error``.
     """
@@ -60,9 +60,27 @@ class Fault:
         """One line, ready for a person."""
         shown = ", ".join(str(row) for row in self.rows)
         where = f" (rows {shown}{', …' if self.n_rows > len(self.rows) else ''})" if self.rows else ""
-        ended = {"error": self.remedy, "drop": "dropped", "keep": "kept, left empty"}
+        ended = {"error": self.remedy, "drop": "dropped", "keep": "kept, left empty", "count": "kept, all count"}
         told = f"{self.n_rows:,} row(s) {self.problem}{where}; {ended[self.policy]}."
         return f"table {self.table}, column {self.column}: {told}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something about a table's rows that is no fault, but that people should know.
+
+    Attributes
+    ----------
+    table : str
+    told : str
+    """
+
+    table: str
+    told: str
+
+    def __str__(self) -> str:
+        """One line, ready for a person."""
+        return f"table {self.table}: {self.told}"
 
 
 @dataclass(frozen=True)
@@ -76,13 +94,13 @@ class _Check:
     remedy: str
 
 
-def validate(tables: Tables) -> list[Fault]:
-    """Check every table's rows against the canonical kinds.
+def validate(tables: Tables) -> list[Fault | Fact]:
+    """Check every table's rows against the canonical kinds, and tables against each other.
 
     Returns
     -------
-    list of Fault
-        Faults whose policy lets the run go on, to be logged.
+    list of Fault and Fact
+        Faults whose policy lets the run go on, and facts such as the number of refunds, to be logged.
 
     Raises
     ------
@@ -90,7 +108,7 @@ def validate(tables: Tables) -> list[Fault]:
         At least one table is empty or one fault's policy is ``error``; the message lists all of them.
     """
     fatal: list[str] = []
-    tolerated: list[Fault] = []
+    tolerated: list[Fault | Fact] = []
     for name, table in tables.source.tables.items():
         try:
             faults = _faults(tables, name, table)
@@ -106,6 +124,10 @@ def validate(tables: Tables) -> list[Fault]:
             continue
         fatal += [str(fault) for fault in faults if fault.policy == "error"]
         tolerated += [fault for fault in faults if fault.policy != "error"]
+    if not fatal:
+        facts = [*_refunds(tables), *_strays(tables)]
+        fatal += [fact for fact in facts if isinstance(fact, str)]
+        tolerated += [fact for fact in facts if isinstance(fact, Fact)]
     if fatal:
         raise InvalidInputError("\n".join(fatal))
     return tolerated
@@ -113,58 +135,112 @@ def validate(tables: Tables) -> list[Fault]:
 
 def _faults(tables: Tables, name: str, table: TableSource) -> list[Fault] | None:
     """Faults of one table, or None when it has no rows."""
-    raw_columns = {row[0]: row[1] for row in tables.connection.execute(f"DESCRIBE raw_{name}").fetchall()}
-    checks = _checks(name, table, raw_columns)
+    raw_columns = [row[0] for row in tables.connection.execute(f"DESCRIBE raw_{name}").fetchall()]
+    checks = _checks(tables, name, table)
     # What SQL makes is read too: a value it cannot convert must be told here, not in the middle of a run.
     made = raw_columns if table.query is not None else [f"derived {column}" for column in table.derive]
     counts = ["count(*)"]
     counts += [f"count(*) FILTER (WHERE {check.condition})" for check in checks]
     counts += [f"count({quote(column)})" for column in made]
-    n_rows, *found = tables.row(f"SELECT {', '.join(counts)} FROM {_rows(name, table, raw_columns, f'raw_{name}')}")
+    n_rows, *found = tables.row(f"SELECT {', '.join(counts)} FROM {_rows(tables, name, f'raw_{name}')}")
     if n_rows == 0:
         return None
-    numbered = _rows(name, table, raw_columns, f"(SELECT *, row_number() OVER () AS patronage_row FROM raw_{name})")
+    numbered = _rows(tables, name, f"(SELECT *, row_number() OVER () AS patronage_row FROM raw_{name})")
     return [
         Fault(name, check.column, check.problem, n, _first_rows(tables, numbered, check), check.policy, check.remedy)
         for check, n in zip(checks, found[: len(checks)], strict=True)
         if n
-    ]
+    ] + _duplicates(tables, name, table)
 
 
-def _checks(name: str, table: TableSource, raw_columns: Mapping[str, str]) -> list[_Check]:
+def _checks(tables: Tables, name: str, table: TableSource) -> list[_Check]:
     checks = []
-    for column, (source, kind, sql_type) in source_columns(table, name, raw_columns).items():
-        label = source.removeprefix("derived ")
+    for column, reading in tables.readings[name].items():
+        assert reading.kind is not None  # noqa: S101 - canonical columns have a kind
         # Without its key a row says nothing, so it cannot be kept.
         stricter = {"keep": "error"} if column in KEYS[name] else {}
         if column in KEYS[name]:
             policy = stricter.get(table.null_key, table.null_key)
             remedy = f"mend them or set data.{name}.null_key=drop"
-            checks.append(_Check(label, "without a value", absent(source, kind, sql_type), policy, remedy))
+            checks.append(_Check(reading.label, "without a value", reading.absent, policy, remedy))
         policy = stricter.get(table.invalid_value, table.invalid_value)
-        problem = f"that cannot be read as {EXPECTED[kind]}"
+        problem = f"that cannot be read as {EXPECTED[reading.kind]}"
         remedy = f"mend them or set data.{name}.invalid_value=drop"
-        checks.append(_Check(label, problem, invalid(source, kind, sql_type), policy, remedy))
+        checks.append(_Check(reading.label, problem, reading.invalid, policy, remedy))
     if name in UNIQUE:
         problem = f"whose {UNIQUE[name]} is there more than once, expected one row each"
-        condition = f"patronage_copies > 1 AND trim({_key(name, table, raw_columns)}) <> ''"
-        source = source_columns(table, name, raw_columns)[UNIQUE[name]][0]
+        reading = tables.readings[name][UNIQUE[name]]
+        condition = f"patronage_copies > 1 AND trim({reading.value}) <> ''"
         remedy = f"leave the others out with data.{name}.where or data.{name}.query"
-        checks.append(_Check(source.removeprefix("derived "), problem, condition, "error", remedy))
+        checks.append(_Check(reading.label, problem, condition, "error", remedy))
     return checks
 
 
-def _rows(name: str, table: TableSource, raw_columns: Mapping[str, str], source: str) -> str:
-    """Rows to check, each with the number of rows of its key where that may be one only."""
+def _rows(tables: Tables, name: str, source: str) -> str:
+    """Rows to check, each with the number of different rows of its key where that may be one only."""
     if name not in UNIQUE:
         return source
+    key = tables.readings[name][UNIQUE[name]].value
+    if tables.source.tables[name].duplicates != "drop":
+        return f"(SELECT *, count(*) OVER (PARTITION BY {key}) AS patronage_copies FROM {source})"
+    # Rows that equal another in every column are left out anyway.
     return (
-        f"(SELECT *, count(*) OVER (PARTITION BY {_key(name, table, raw_columns)}) AS patronage_copies FROM {source})"
+        f"(SELECT *, (SELECT count(*) FROM {name} WHERE {quote(UNIQUE[name])} = patronage_key) AS patronage_copies "
+        f"FROM (SELECT *, {key} AS patronage_key FROM {source}))"
     )
 
 
-def _key(name: str, table: TableSource, raw_columns: Mapping[str, str]) -> str:
-    return cast(*source_columns(table, name, raw_columns)[UNIQUE[name]])
+def _duplicates(tables: Tables, name: str, table: TableSource) -> list[Fault]:
+    """Rows that equal another one in every column; in tables whose key is unique they are told by the key."""
+    if table.duplicates == "keep" and (name in UNIQUE or name != "transactions"):
+        return []
+    columns = ", ".join(quote(column) for column in tables.columns[name])
+    listed = f"SELECT {', '.join(one.value for one in tables.readings[name].values())} FROM raw_{name}"
+    source = f"({listed})" if table.duplicates == "drop" else f"(SELECT {columns} FROM {name})"
+    n = tables.scalar(f"SELECT count(*) - count(DISTINCT hash(patronage_row)) FROM {source} patronage_row")
+    problem = "that equal another row in every column"
+    remedy = f"leave them out with data.{name}.duplicates=drop, or keep"
+    if not n:
+        return []
+    return [Fault(name, "(all)", problem, n, (), "count" if table.duplicates == "keep" else table.duplicates, remedy)]
+
+
+def _refunds(tables: Tables) -> list[Fact]:
+    """How many lines take money back; they count in sums, and an order of nothing else is no order."""
+    if not tables.has("transactions"):
+        return []
+    n = tables.scalar("SELECT count(*) FROM transactions WHERE revenue < 0")
+    return [Fact("transactions", f"{n:,} line(s) with negative revenue count as refunds")] if n else []
+
+
+def _strays(tables: Tables) -> list[Fact | str]:
+    """Keys that refer to no row of the table they should; all of them is a fault, some are a fact."""
+    told: list[Fact | str] = []
+    main = "customers" if tables.has("customers") else "transactions"
+    pairs = [(name, "customer_id", main) for name in tables.columns if name not in (main, "products", "places")]
+    if tables.has("transactions", "product_id") and tables.has("products"):
+        pairs.append(("transactions", "product_id", "products"))
+    for name, key, parent in pairs:
+        keys = f"SELECT DISTINCT {key} FROM {name} WHERE {key} IS NOT NULL"
+        n, found, alike = tables.row(
+            f"SELECT count(*), count(*) FILTER (WHERE {key} IN (SELECT {key} FROM {parent})), "
+            f"count(*) FILTER (WHERE {_bare(key)} IN (SELECT {_bare(key)} FROM {parent})) FROM ({keys})"
+        )
+        if n and not found:
+            hint = (
+                f" {alike:,} of them match without leading zeros, blanks and capitals: write both alike, for example "
+                f"data.{name}.derive.{key}=\"lpad(…, 8, '0')\"."
+                if alike
+                else f" Check which column data.{name}.columns.{key} and data.{parent}.columns.{key} name."
+            )
+            told.append(f"table {name}, column {key}: none of its {n:,} values is in table {parent}.{hint}")
+        elif found < n:
+            told.append(Fact(name, f"{n - found:,} of {n:,} values of {key} are not in table {parent}"))
+    return told
+
+
+def _bare(key: str) -> str:
+    return f"ltrim(lower(regexp_replace({key}, '\\s|\\.0+$', '', 'g')), '0')"
 
 
 def _first_rows(tables: Tables, numbered: str, check: _Check) -> tuple[int, ...]:

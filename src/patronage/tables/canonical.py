@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["id", "time", "money", "number", "text", "flag"]
 POLICIES = ("error", "drop", "keep")
@@ -91,6 +91,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns without which a canonical table says nothing."""
 
+HAPPENED = frozenset({"ordered_at", "occurred_at", "responded_at", "answered_at", "birth_date"})
+"""Moments that cannot lie in the future: one that does is a fault of the data."""
+
 ALL_IDS = frozenset(column for kinds in CANONICAL.values() for column, kind in kinds.items() if kind == "id")
 
 
@@ -101,7 +104,11 @@ class TableSource:
     Attributes
     ----------
     path : str, optional
-        A file, a glob, or ``package://name/path`` for a file inside an installed package.
+        A file, a glob, ``package://name/path`` for a file inside an installed package, or a database's URL.
+    table : str, optional
+        With a database's URL: the table, or a SELECT statement.
+    frame : DataFrame or Arrow table, optional
+        The rows themselves, instead of ``path``; through the Python API.
     columns : mapping
         Canonical column → the source's column. Columns of the same name need no entry.
     derive : mapping
@@ -112,6 +119,19 @@ class TableSource:
         SQL that builds the table from ``files`` instead of ``path``.
     files : mapping
         Name in ``query`` → path.
+    formats : mapping
+        Canonical column → how its texts are written: a strptime format, ``day/month/year``, ``month/day/year``,
+        ``1,234.50`` or ``1.234,50``. Default: decided on all rows.
+    timezone : str, optional
+        Zone of moments that are stored without an offset, where it is not the data's.
+    delimiter : str, optional
+        Of text files. Default: whichever of comma, semicolon, tab and bar divides the first line into most parts.
+    header : bool, default True
+        Whether the first line of a text file names the columns; without, they are ``column0``, ``column1`` …
+    encoding : str, default "utf-8"
+        Of text files.
+    duplicates : {"keep", "error", "drop"}
+        What happens to rows that equal another one in every column.
     null_key, invalid_value : {"error", "drop", "keep"}
         What happens to rows whose key column is empty, or whose value is not of the column's type. ``keep`` leaves
         the value empty; a key column cannot be kept empty.
@@ -125,11 +145,28 @@ class TableSource:
     files: Mapping[str, str] = field(default_factory=dict)
     null_key: str = "error"
     invalid_value: str = "error"
+    duplicates: str = "keep"
+    table: str | None = None
+    frame: Any = None
+    formats: Mapping[str, str] = field(default_factory=dict)
+    timezone: str | None = None
+    delimiter: str | None = None
+    header: bool = True
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """A named set of sources, by canonical table."""
+    """A named set of sources, by canonical table.
+
+    Attributes
+    ----------
+    name : str
+    tables : mapping
+    timezone : str
+        Zone whose clock and calendar moments are told in; those with an offset are converted to it.
+    """
 
     name: str
     tables: Mapping[str, TableSource]
+    timezone: str = "UTC"
