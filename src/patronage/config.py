@@ -24,13 +24,13 @@ from patronage.errors import InvalidConfigError
 from patronage.recipe import RepresentationChoice
 from patronage.schema import SCHEMAS, FeatureSchema
 from patronage.selection import Gates, Policy
-from patronage.tables import CANONICAL, DataSource, TableSource
+from patronage.tables import CANONICAL, DataSource, TableSource, check_options
 from patronage.tracking import Tracking
 from patronage.train import Training
 
 _LARGEST = 100_000
 _OPEN = re.compile(
-    r"(data\.\w+\.(columns|derive|files)|representation\.parameters|clusterer\.\w+\.(parameters|grid)|selection\.weights)\.[\w/]+(\.\w+)?="
+    r"(data\.\w+\.(columns|derive|files|formats)|representation\.parameters|clusterer\.\w+\.(parameters|grid)|selection\.weights)\.[\w/]+(\.\w+)?="
 )
 
 
@@ -204,13 +204,10 @@ def training(config: Mapping[str, Any]) -> Training:
 def data_source(config: Mapping[str, Any]) -> DataSource:
     """Values for `tables.open_tables`."""
     given = {name: config[name] for name in CANONICAL if config.get(name) is not None}
-    for name, table in given.items():
-        for option in ("null_key", "invalid_value"):
-            if table[option] not in ("error", "drop", "keep"):
-                raise InvalidConfigError(
-                    f"data.{name}.{option} must be one of error, drop, keep; got {table[option]!r}."
-                )
-    return DataSource(config["name"], {name: TableSource(**table) for name, table in given.items()})
+    tables = {name: TableSource(**table) for name, table in given.items()}
+    for name, table in tables.items():
+        check_options(name, table)
+    return DataSource(config["name"], tables, config["timezone"])
 
 
 def features(config: Mapping[str, Mapping[str, Any]]) -> tuple[Feature, ...]:

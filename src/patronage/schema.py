@@ -26,6 +26,13 @@ class TableSchema:
     files: dict[str, str] = field(default_factory=dict)
     null_key: str = "error"
     invalid_value: str = "error"
+    duplicates: str = "keep"
+    table: Optional[str] = None
+    formats: dict[str, str] = field(default_factory=dict)
+    timezone: Optional[str] = None
+    delimiter: Optional[str] = None
+    header: bool = True
+    encoding: str = "utf-8"
 
 
 @dataclass
@@ -33,6 +40,7 @@ class DataSchema:
     """The canonical tables."""
 
     name: str = MISSING
+    timezone: str = "UTC"
     customers: Optional[TableSchema] = None
     transactions: Optional[TableSchema] = None
     products: Optional[TableSchema] = None

@@ -28,7 +28,7 @@ from patronage.segments import describe_segments
 from patronage.selection import Policy, Selection, Verdict, failed_gates, select
 from patronage.tables import DataSource, Tables, open_tables
 from patronage.tracking import Tracking, register, tracked_run
-from patronage.validation import validate
+from patronage.validation import check_tables
 from patronage.windows import Window, Windows, plan_windows
 
 
@@ -121,8 +121,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
     journal = Journal()
     with open_tables(training.data) as tables:
         with journal.stage("read and check tables"):
-            for fault in validate(tables):
-                note(str(fault))
+            check_tables(tables)
             windows = _windows(tables, training)
 
         with journal.stage("build features and outcomes"):

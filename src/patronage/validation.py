@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from patronage.errors import InvalidInputError
+from patronage.journal import note
 from patronage.tables import KEYS, Kind, Tables, TableSource, quote
 
 SHOWN_ROWS = 3
@@ -92,6 +93,12 @@ class _Check:
     condition: str
     policy: str
     remedy: str
+
+
+def check_tables(tables: Tables) -> None:
+    """Validate the tables, and log how they are read and what is tolerated."""
+    for told in (*tables.notes, *validate(tables)):
+        note(str(told))
 
 
 def validate(tables: Tables) -> list[Fault | Fact]:

@@ -6,7 +6,7 @@ are allow-listed, no query can open any other file.
 
 from patronage.tables.canonical import CANONICAL, KEYS, DataSource, Kind, TableSource
 from patronage.tables.files import resolve
-from patronage.tables.opening import Tables, open_tables
+from patronage.tables.opening import Tables, check_options, open_tables
 from patronage.tables.sql import Reading, first_line, quote
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Reading",
     "TableSource",
     "Tables",
+    "check_options",
     "first_line",
     "open_tables",
     "quote",

@@ -111,7 +111,7 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
     with tempfile.TemporaryDirectory(prefix="patronage-") as scratch, duckdb.connect() as connection:
         for name, table in source.tables.items():
             try:
-                _check_options(name, table)
+                check_options(name, table)
                 found = resolve_files(name, table)
                 files[name] = {
                     key: in_utf8(_option(name, table, key), matched, table.encoding, Path(scratch))
@@ -148,7 +148,7 @@ def _fence(connection: duckdb.DuckDBPyConnection, scratch: str, files: list[str]
     connection.execute("SET lock_configuration = true")
 
 
-def _check_options(name: str, table: TableSource) -> None:
+def check_options(name: str, table: TableSource) -> None:
     """Check what a table's entry says before anything is read."""
     if name not in CANONICAL:
         raise InvalidConfigError(f"there is no table {name}; expected {', '.join(CANONICAL)}.")
