@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from patronage.diagnosis import Diagnosis
+from patronage.diagnosis_page import in_words
+from patronage.distribution import BINS, one_decimal, percent
 from patronage.evaluation.judgement import Row
 from patronage.leaderboard import ordered
 from patronage.segments import Segment
@@ -17,6 +20,7 @@ from patronage.selection import Selection, Verdict
 SHOWN = 10
 _PLAIN_WIDTH = 160
 _ROOM_FOR_REASONS = 120
+_ROOM_FOR_BINS = 140
 
 
 def console() -> Console:
@@ -53,18 +57,15 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
     table = Table(title="Segments", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for heading, justify in (("id", "left"), ("name", "left"), ("share", "right"), ("customers", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type] # rich's literal
-    table.add_column("later value per customer", justify="right")
+    valued = any(segment.value_per_customer is not None for segment in described)
+    if valued:
+        table.add_column("later value per customer", justify="right")
     table.add_column("Jaccard", justify="right")
     for segment in sorted(described, key=lambda segment: segment.id):
         worth = "–" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
-        cells = (
-            segment.id,
-            segment.name,
-            f"{segment.share:.1%}",
-            f"{segment.n_customers:,}",
-            worth,
-            f"{segment.jaccard:.2f}",
-        )
+        cells = [segment.id, segment.name, f"{segment.share:.1%}", f"{segment.n_customers:,}"]
+        cells += [worth] if valued else []
+        cells.append(f"{segment.jaccard:.2f}")
         table.add_row(*map(Text, cells))  # a name made of a category may hold what rich takes for markup
     console().print(table)
     if confirm.get("lift_high", 0.0) < 0:
@@ -102,5 +103,41 @@ def _candidate(verdict: Verdict, *, wide: bool) -> list[str]:
 
 
 def _kept(row: Row) -> str:
-    kept, low, high = (row.metrics[f"value/{name}"] for name in ("kept", "kept_low", "kept_high"))
+    kept, low, high = (row.metrics.get(f"value/{name}", float("nan")) for name in ("kept", "kept_low", "kept_high"))
+    if kept != kept:  # noqa: PLR0124 - NaN: nothing came later to judge by
+        return "–"
     return f"{kept:.3f} ({low:.2f}–{high:.2f})"
+
+
+def diagnosis(diagnosed: Diagnosis) -> None:
+    """Print every feature's distribution and verdict, what needs attention first; fewer figures in a narrow window."""
+    table = Table(title="Features", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    width = console().width
+    wide = width >= _ROOM_FOR_REASONS
+    n_blocks = BINS if width >= _ROOM_FOR_BINS else BINS // 2
+    table.add_column("feature", overflow="fold", ratio=None if wide else 1)
+    table.add_column("distribution", no_wrap=True)
+    if wide:
+        for heading in ("missing", "distinct", "zero", "skew"):
+            table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold", ratio=None if wide else 1)
+    shown = ""
+    for one in diagnosed.ordered:
+        if shown not in ("", one.verdict):
+            table.add_section()
+        shown = one.verdict
+        colour = {"drop": "red", "transform": "yellow", "keep": "green"}[one.verdict]
+        figures = (
+            percent(one.missing_share),
+            f"{one.n_distinct:,}",
+            percent(one.zero_share),
+            one_decimal(one.skew_scaled),
+        )
+        table.add_row(
+            Text(one.name),
+            Text(one.sparkline(n_blocks), style="dim"),
+            *(map(Text, figures) if wide else []),
+            Text.assemble((one.verdict, colour), f" – {one.reason}"),
+        )
+    console().print(table)
+    console().print(in_words(diagnosed), highlight=False, soft_wrap=True)
