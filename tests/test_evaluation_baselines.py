@@ -28,9 +28,9 @@ def _window(n, seed):
     features = pd.DataFrame({"n_orders": orders, "wine_share": wine}, index)
     rfm = pd.DataFrame(
         {
-            "baseline_recency_days": 90 / orders * rng.lognormal(0, 0.3, n),
-            "baseline_orders": orders,
-            "baseline_revenue": orders * 20 * rng.lognormal(0, 0.2, n),
+            "baseline recency_days": 90 / orders * rng.lognormal(0, 0.3, n),
+            "baseline orders": orders,
+            "baseline revenue": orders * 20 * rng.lognormal(0, 0.2, n),
         },
         index,
     )
@@ -43,6 +43,9 @@ LEARN, JUDGED = _window(360, 0), _window(300, 1)
 
 def _fit(judged=JUDGED, features=FEATURES):
     return fit_baselines(features, LEARN[0], judged[0], LEARN[2], LEARN[1], judged[1], seed=0)
+
+
+EQUAL = {"baseline recency_days": 3.0, "baseline orders": 1.0, "baseline revenue": 5.0}
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +70,8 @@ def test_every_baseline_has_the_number_of_segments_asked_for(baselines, k):
 @pytest.mark.parametrize("k", [2, 3, 4])
 def test_customers_who_are_all_alike_are_no_error(k):
     """Where recency, frequency and revenue do not differ there are fewer segments, and no warning."""
-    alike = LEARN[1].assign(baseline_recency_days=3.0, baseline_orders=1.0, baseline_revenue=5.0)
-    later = JUDGED[1].assign(baseline_recency_days=3.0, baseline_orders=1.0, baseline_revenue=5.0)
+    alike = LEARN[1].assign(**EQUAL)
+    later = JUDGED[1].assign(**EQUAL)
     given = fit_baselines(FEATURES, LEARN[0], JUDGED[0], LEARN[2], alike, later, seed=0).labels(k)
     assert [len(np.unique(given[name])) for name in ("kmeans_rfm", "rfm_grid", "revenue_tiles")] == [1, 1, 1]
     assert len(np.unique(given["prediction_tiles"])) == k
@@ -105,8 +108,8 @@ def test_the_same_baselines_every_time(baselines):
 
 def test_revenue_tiles_are_quantiles_of_the_learn_window(baselines):
     """Customers are parted at the learn window's quantiles of revenue, in its order."""
-    revenue = JUDGED[1]["baseline_revenue"].to_numpy()
-    edges = np.quantile(LEARN[1]["baseline_revenue"], [0.25, 0.5, 0.75])
+    revenue = JUDGED[1]["baseline revenue"].to_numpy()
+    edges = np.quantile(LEARN[1]["baseline revenue"], [0.25, 0.5, 0.75])
     np.testing.assert_array_equal(baselines.labels(4)["revenue_tiles"], (revenue[:, None] >= edges).sum(axis=1))
 
 

@@ -80,9 +80,11 @@ def open_judge(features: tuple[Feature, ...], learn: Observed, judged: Observed,
         seed=seed,
         workers=workers,
     )
-    baselines = fit_baselines(
-        features, learn.features, judged.features, learn.outcomes, learn.rfm, judged.rfm, seed=seed
-    )
+    baselines = None
+    if not learn.outcomes.empty:
+        baselines = fit_baselines(
+            features, learn.features, judged.features, learn.outcomes, learn.rfm, judged.rfm, seed=seed
+        )
     return Judge(evidence, common, baselines)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.evaluation.baselines import RFM
 from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
 from patronage.journal import note
+from patronage.periods import is_snapshot
 from patronage.tables import Tables
 from patronage.windows import Window
 
@@ -31,7 +33,8 @@ class Observed:
     outcomes : DataFrame of shape (n_customers, n_outcomes)
         In the outcome period; a customer who stayed away has each outcome's ``empty``.
     rfm : DataFrame of shape (n_customers, 3)
-        Recency, frequency and monetary value for the baselines, whatever features were chosen.
+        Recency, frequency and monetary value for the baselines, whatever features were chosen; no columns where there
+        are no orders.
     """
 
     features: pd.DataFrame
@@ -42,12 +45,20 @@ class Observed:
         """Some of the customers; ``rows`` of shape (n_customers,), bool."""
         return Observed(self.features.loc[rows], self.outcomes.loc[rows], self.rfm.loc[rows])
 
+    def halves(self) -> tuple[Observed, Observed]:
+        """Two halves of the customers, by a hash of their id: of a snapshot one is learned from, the other judged."""
+        first = np.array([hashlib.blake2b(f"half {one}".encode()).digest()[0] % 2 == 0 for one in self.features.index])
+        return self.only(first), self.only(~first)
+
 
 def learn_catalogues(
     tables: Tables, features: Sequence[Feature], outcomes: Sequence[Feature], window: Window
 ) -> tuple[Catalogue, Catalogue]:
     """Make the catalogues of features and outcomes ready, and tell what is left out."""
-    catalogues = (learn_catalogue(tables, features, window), learn_catalogue(tables, outcomes, window))
+    catalogues = (
+        learn_catalogue(tables, features, window),
+        learn_catalogue(tables, outcomes, window, may_be_empty=is_snapshot(tables)),
+    )
     for kind, catalogue in zip(("feature", "outcome"), catalogues, strict=True):
         for name, reason in catalogue.skipped.items():
             note(f"{kind} {name} left out: {reason}")
@@ -64,16 +75,38 @@ def learn_catalogues(
 
 def observe(tables: Tables, catalogue: Catalogue, outcomes: Catalogue, window: Window) -> Observed:
     """Look back from ``window.as_of`` for features, and forward for outcomes."""
-    active = build_features(tables, catalogue, window).active
-    rfm = build_features(tables, Catalogue(RFM), window).active
-    later = build_outcomes(tables, outcomes, window).reindex(active.index)
+    rfm = RFM if tables.has("transactions") else ()
+    # One statement reads the lines once for both.
+    active = build_features(tables, Catalogue((*catalogue.features, *rfm)), window).active
+    later = pd.DataFrame(index=active.index)
+    if outcomes.features:
+        later = build_outcomes(tables, outcomes, window).reindex(active.index)
     for name, n_empty in later.isna().sum().items():
         if n_empty:
             raise InvalidConfigError(
                 f"outcome {name} is empty for {n_empty:,} of {len(later):,} customers; say what it means, such as "
                 f"outcomes.{name}.empty=0, and let its SQL give a number for everyone with rows."
             )
-    return Observed(active, later, rfm)
+    return Observed(active[catalogue.names], later, active[[feature.name for feature in rfm]])
+
+
+def require_judgeable(outcomes: Catalogue, representation: str, weights: Mapping[str, float]) -> None:
+    """Check that nothing is asked for that needs outcomes where there are none.
+
+    Raises
+    ------
+    InvalidConfigError
+        The representation learns from outcomes, or the objective is measured by them.
+    """
+    if outcomes.features:
+        return
+    needed = [f"representation={representation}"] if representation == "outcome_aware" else []
+    needed += [f"the objective {metric}" for metric in weights if metric.startswith("value/")]
+    if needed:
+        raise InvalidConfigError(
+            f"{' and '.join(needed)} need later outcomes, and these data have none (no dated orders); "
+            "choose representation=standard selection=separation, or name outcomes."
+        )
 
 
 def require_customers(newest: FeatureTable, observed: Sequence[Observed], clusterers: Sequence[Clusterer]) -> None:
@@ -91,7 +124,7 @@ def require_customers(newest: FeatureTable, observed: Sequence[Observed], cluste
     needed = max(MIN_CUSTOMERS, most_segments)
     if fewest < needed:
         raise InvalidInputError(
-            f"table transactions: {fewest:,} customer(s) with an order in the lookback, at least {needed} are needed "
-            f"(up to {most_segments} segments are asked for). "
+            f"{fewest:,} customer(s) to form or judge segments (of orders, those with one in the lookback), at least "
+            f"{needed} are needed (up to {most_segments} segments are asked for). "
             "Use more data, a longer lookback_days, or fewer segments."
         )

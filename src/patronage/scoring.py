@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +19,8 @@ from patronage.errors import InvalidInputError
 from patronage.features import FeatureTable, build_features, learn_catalogue
 from patronage.journal import warn
 from patronage.model import SegmentationModel
+from patronage.periods import scoring_window
 from patronage.tables import Tables
-from patronage.windows import Window
 from patronage.writing import replacing, write_text
 
 CHUNK_ROWS = 50_000
@@ -49,40 +49,6 @@ def features_of(tables: Tables, model: SegmentationModel, as_of: date | None) ->
     window = scoring_window(tables, as_of, model.lookback_days, model.outcome_days)
     # Descriptors tell about segments; placing a customer needs the basis alone.
     return build_features(tables, Catalogue(model.catalogue.basis), window)
-
-
-def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outcome_days: int) -> Window:
-    """The window customers are scored in.
-
-    Parameters
-    ----------
-    as_of : date, optional
-        Default: the day after the last transaction.
-
-    Raises
-    ------
-    InvalidInputError
-        ``as_of`` is outside the data, or the lookback is not covered by it.
-    """
-    if not tables.has("transactions"):
-        raise InvalidInputError(
-            f"data={tables.source.name} has no transactions table; features need dated orders. "
-            "Name a file: data.transactions.path=…"
-        )
-    first, last = tables.span()
-    as_of = as_of if as_of is not None else last + timedelta(days=1)
-    earliest, latest = first + timedelta(days=lookback_days), last + timedelta(days=1)
-    if earliest > latest:
-        raise InvalidInputError(
-            f"lookback_days={lookback_days} is longer than the data: transactions run from {first} to {last} "
-            f"({(latest - first).days} days)."
-        )
-    if not earliest <= as_of <= latest:
-        raise InvalidInputError(
-            f"as_of={as_of} is outside the data: with lookback_days={lookback_days} and transactions from {first} to "
-            f"{last}, it must lie from {earliest} to {latest}."
-        )
-    return Window(as_of, lookback_days, outcome_days)
 
 
 def feature_chunks(source: Path, model: SegmentationModel) -> Iterator[pd.DataFrame]:

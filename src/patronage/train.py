@@ -11,25 +11,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from patronage.assigners import UNASSIGNED
 from patronage.backtest import Judged, judge_candidates, open_judge, stabilities
 from patronage.catalogue import Catalogue, Feature
 from patronage.clusterers import Clusterer
 from patronage.continuity import carry_ids, first_ids
-from patronage.errors import InvalidInputError
 from patronage.evaluation.judgement import Row
 from patronage.evaluation.value import select_customers
 from patronage.features import build_features
 from patronage.journal import Journal, note
 from patronage.model import Calibration, SegmentationModel, require_replaceable
-from patronage.observation import learn_catalogues, observe, require_customers
+from patronage.observation import learn_catalogues, observe, require_customers, require_judgeable
+from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import Refit, refit_shortlist
 from patronage.segments import describe_segments
 from patronage.selection import Policy, Selection, Verdict, failed_gates, select
-from patronage.tables import DataSource, Tables, open_tables
+from patronage.tables import DataSource, open_tables
 from patronage.tracking import Tracking, register, tracked_run
 from patronage.validation import check_tables
-from patronage.windows import Window, Windows, plan_windows
+from patronage.windows import Window
 
 
 @dataclass(frozen=True)
@@ -122,17 +123,25 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
     with open_tables(training.data) as tables:
         with journal.stage("read and check tables"):
             check_tables(tables)
-            windows = _windows(tables, training)
+            windows = training_windows(
+                tables,
+                lookback_days=training.lookback_days,
+                outcome_days=training.outcome_days,
+                as_of=training.as_of,
+            )
 
         with journal.stage("build features and outcomes"):
             catalogue, outcomes = learn_catalogues(tables, training.features, training.outcomes, windows.learn)
-            learn = observe(tables, catalogue, outcomes, windows.learn)
-            judged = observe(tables, catalogue, outcomes, windows.judge)
-            last = judged
-            if windows.refit.previous != windows.judge:
-                last = observe(tables, catalogue, outcomes, windows.refit.previous)
+            require_judgeable(outcomes, training.representation.kind, training.policy.weights)
+            last = learn = judged = observe(tables, catalogue, outcomes, windows.judge)
+            if not is_snapshot(tables):
+                learn = observe(tables, catalogue, outcomes, windows.learn)
+                if windows.refit.previous != windows.judge:
+                    last = observe(tables, catalogue, outcomes, windows.refit.previous)
+            elif outcomes.features:
+                learn, judged = last.halves()
             newest = build_features(tables, catalogue, windows.refit)
-            headline = next((o for o in training.outcomes if o.name in outcomes.names), outcomes.features[0])
+            headline = next((o for o in training.outcomes if o.name in outcomes.names), None)
             require_customers(newest, (learn, judged), training.clusterers)
 
         with tracked_run(training.tracking, training.config) as run:
@@ -187,7 +196,8 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                 return replace(trained, refused=refused)
 
             with journal.stage("describe, package and register"):
-                ids, worth = _ids(again, backtested, candidates[winner].labels, judged.outcomes[headline.name])
+                later = None if headline is None else judged.outcomes[headline.name]
+                ids, worth = _ids(again, backtested, candidates[winner].labels, later)
                 about = _about(selection.winner, final.metrics, confirm, training.data.name)
                 model = _package(again, newest.active, catalogue, ids, worth, windows.refit, about)
                 run.log_segments(model.segments, headline)
@@ -198,34 +208,19 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
             return replace(trained, model=model, version=version)
 
 
-def _windows(tables: Tables, training: Training) -> Windows:
-    if not tables.has("transactions"):
-        raise InvalidInputError(
-            f"data={training.data.name} has no transactions table; training needs dated orders to judge segments on "
-            "what comes later. Name a file: data.transactions.path=…"
-        )
-    first, last = tables.span()
-    windows = plan_windows(
-        first,
-        last,
-        lookback_days=training.lookback_days,
-        outcome_days=training.outcome_days,
-        as_of=training.as_of,
-    )
-    note(
-        f"learn at {windows.learn.as_of}, judge at {windows.judge.as_of}, refit at {windows.refit.as_of}; "
-        f"lookback {training.lookback_days} days, outcomes {training.outcome_days} days"
-    )
-    for table in ("customers", "products"):
-        if tables.has(table):
-            note(f"table {table} has no dates: it is taken as it is today")
-    return windows
-
-
 def _ids(
-    again: Refit, backtested: FittedRecipe, judged_labels: np.ndarray, outcome: pd.Series
+    again: Refit, backtested: FittedRecipe, judged_labels: np.ndarray, outcome: pd.Series | None
 ) -> tuple[list[str], dict[str, float]]:
-    """Number segments by what they were worth in the backtest, and carry these ids over to the refit."""
+    """Number segments by what they were worth in the backtest, and carry these ids over to the refit.
+
+    Where there is no outcome the largest segment comes first.
+    """
+    if outcome is None:
+        sizes = np.bincount(
+            judged_labels[judged_labels != UNASSIGNED], minlength=backtested.assigner.n_segments
+        ).astype(float)
+        n_segments = again.fitted.assigner.n_segments
+        return carry_ids(again.backtest_labels, first_ids(sizes), again.assignment.label, n_segments), {}
     later = outcome.to_numpy(float)
     worth = np.array(
         [

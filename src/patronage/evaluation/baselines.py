@@ -18,11 +18,11 @@ from patronage.catalogue import Feature
 from patronage.representation import OutcomeAwareRepresentation, signed_log
 
 RFM = (
-    Feature("baseline_recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None),
-    Feature("baseline_orders", "orders", "count(*)", empty=0),
-    Feature("baseline_revenue", "orders", "sum(revenue)", empty=0),
+    Feature("baseline recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)", empty=None),
+    Feature("baseline orders", "orders", "count(*)", empty=0),
+    Feature("baseline revenue", "lines", "sum(revenue)", empty=0),
 )
-"""Recency, frequency and monetary value, whatever features the user chose."""
+"""Recency, frequency and monetary value, whatever features the user chose; no name of theirs has a blank in it."""
 
 SHUFFLED = "shuffled"
 """The null: labels dealt out at random. It is no rival, it shows where 0 lies."""
@@ -37,7 +37,7 @@ class Baselines:
     Attributes
     ----------
     learn_rfm, judge_rfm : ndarray of shape (n_customers, 3)
-        Recency, frequency and monetary value.
+        Recency, frequency and monetary value; no columns where there are no orders.
     learn_targets : ndarray of shape (n_learn, n_outcomes)
         Outcomes of the learn window, standardised on the judged scale.
     learn_space, judge_space : ndarray of shape (n_customers, n_columns)
@@ -59,16 +59,18 @@ class Baselines:
     def labels(self, n_segments: int) -> Mapping[str, np.ndarray]:
         """Labels of the judge window's customers by every baseline, with this many segments."""
         with threadpool_limits(1):
-            kmeans = self._kmeans_rfm(n_segments)
-            rng = np.random.default_rng(self.seed)
-            return {
-                "kmeans_rfm": kmeans,
-                "rfm_grid": self._rfm_grid(n_segments),
-                "revenue_tiles": _tiles(self.learn_rfm[:, 2], self.judge_rfm[:, 2], n_segments),
-                "prediction_tiles": _tiles(self.learn_score, self.judge_score, n_segments),
-                "outcome_tree": self._outcome_tree(n_segments),
-                SHUFFLED: rng.permutation(kmeans),
-            }
+            found: dict[str, np.ndarray] = {}
+            if self.learn_rfm.shape[1]:
+                found["kmeans_rfm"] = self._kmeans_rfm(n_segments)
+                found["rfm_grid"] = self._rfm_grid(n_segments)
+                found["revenue_tiles"] = _tiles(self.learn_rfm[:, 2], self.judge_rfm[:, 2], n_segments)
+            else:
+                kmeans = self._kmeans(self.learn_space, n_segments)
+                found["kmeans_features"] = np.asarray(kmeans.predict(self.judge_space))
+            found["prediction_tiles"] = _tiles(self.learn_score, self.judge_score, n_segments)
+            found["outcome_tree"] = self._outcome_tree(n_segments)
+            null = next(iter(found.values()))
+            return found | {SHUFFLED: np.random.default_rng(self.seed).permutation(null)}
 
     def _kmeans_rfm(self, n_segments: int) -> np.ndarray:
         """K-means on the logarithms of recency, frequency and monetary value, standardised."""
@@ -123,10 +125,9 @@ def fit_baselines(
         forest = OutcomeAwareRepresentation(features, seed=seed)
         learn_score = forest.fit_transform(learn, outcomes).mean(axis=1)
         judge_score = forest.transform(judge).mean(axis=1)
-    names = [feature.name for feature in RFM]
     return Baselines(
-        learn_rfm[names].to_numpy(float),
-        judge_rfm[names].to_numpy(float),
+        learn_rfm.to_numpy(float),
+        judge_rfm.to_numpy(float),
         targets,
         forest.encoder_.transform(learn),
         forest.encoder_.transform(judge),

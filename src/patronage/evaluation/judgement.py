@@ -89,10 +89,11 @@ class Judge:
         Outcomes after ``as_of`` and what was foreseeable about them.
     common_space : ndarray of shape (n_customers, n_columns)
         The ``standard`` space, in which candidates of different representations can be compared.
-    baselines : Baselines
+    baselines : Baselines, optional
+        None where there are no outcomes to compare by.
     """
 
-    def __init__(self, evidence: Evidence, common_space: np.ndarray, baselines: Baselines) -> None:
+    def __init__(self, evidence: Evidence, common_space: np.ndarray, baselines: Baselines | None) -> None:
         self.evidence = evidence
         self._select = evidence.rows("select")
         rows = np.flatnonzero(self._select)
@@ -136,19 +137,26 @@ class Judge:
             clusterer,
             representation,
             self._figures(own, common, sizes, stable) | self._value(labels),
-            best_baseline=self._best(labels)[0],
+            best_baseline=self._best(labels)[0] if self._baselines is not None else "",
             jaccard=tuple(float(value) for value in stable.jaccard),
         )
 
     def baselines(self, n_segments: int) -> dict[str, Worth]:
         """What every baseline keeps with this many segments, on *select*."""
+        if self._baselines is None:
+            return {}
         if n_segments not in self._rivals:
             labels = self._baselines.labels(n_segments)
             self._rivals[n_segments] = {name: worth(given, self.evidence) for name, given in labels.items()}
         return self._rivals[n_segments]
 
     def confirm(self, labels: np.ndarray) -> dict[str, float]:
-        """Headline figures on the *confirm* customers, which no choice has seen; read once, for the winner."""
+        """Headline figures on the *confirm* customers, which no choice has seen; read once, for the winner.
+
+        Empty where there are no outcomes.
+        """
+        if self._baselines is None:
+            return {}
         won = worth(labels, self.evidence, "confirm")
         name = self._best(labels)[0]
         rival = worth(self._baselines.labels(_n_groups(labels))[name], self.evidence, "confirm")
@@ -190,6 +198,8 @@ class Judge:
         return name, rivals[name]
 
     def _value(self, labels: np.ndarray) -> dict[str, float]:
+        if self._baselines is None:
+            return {}
         own, (_, rival) = worth(labels, self.evidence), self._best(labels)
         lift = interval(own.kept.value - rival.kept.value, own.draws - rival.draws)
         return {

@@ -132,16 +132,17 @@ def gather_evidence(
         Outcomes after ``as_of`` on the scale they are judged on.
     """
     folds = fold_customers(customer_ids)
+    learners = LEARNERS if targets.shape[1] else {}  # a snapshot has nothing to foresee
     jobs = [
         (name, fold, column)
         for fold in [*range(N_FOLDS), CONFIRM]
-        for name in LEARNERS
+        for name in learners
         for column in (range(targets.shape[1]) if name == "boosting" else [None])
     ]
     results = Parallel(n_jobs=workers)(
         delayed(_forecast)(name, space, targets, folds, fold, column, seed) for name, fold, column in jobs
     )
-    forecasts = {name: np.zeros_like(targets) for name in LEARNERS}
+    forecasts = {name: np.zeros_like(targets) for name in learners}
     for (name, fold, column), forecast in zip(jobs, results, strict=True):
         columns = slice(None) if column is None else slice(column, column + 1)
         forecasts[name][folds == fold, columns] = forecast
@@ -149,8 +150,10 @@ def gather_evidence(
 
     select = folds != CONFIRM
     r2 = {name: r_squared(error[select], targets[select]) for name, error in errors.items()}
-    best = tuple(max(LEARNERS, key=lambda name: r2[name][column]) for column in range(targets.shape[1]))
-    ceiling = np.column_stack([errors[name][:, column] for column, name in enumerate(best)])
+    best = tuple(max(learners, key=lambda name: r2[name][column]) for column in range(targets.shape[1]))
+    ceiling = np.empty_like(targets)
+    for column, name in enumerate(best):
+        ceiling[:, column] = errors[name][:, column]
     rng = np.random.default_rng(seed)
     draws = {}
     for part, rows in (("select", select), ("confirm", ~select)):

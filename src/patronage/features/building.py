@@ -48,7 +48,9 @@ class FeatureTable:
         return self.frame.loc[self.status == ACTIVE]
 
 
-def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window) -> Catalogue:
+def learn_catalogue(
+    tables: Tables, declared: Sequence[Feature], window: Window, *, may_be_empty: bool = False
+) -> Catalogue:
     """Carry out expansions with the values seen in the window, and set aside what the tables do not allow.
 
     Parameters
@@ -59,6 +61,8 @@ def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window)
         Declarations; names must differ.
     window : Window
         The window whose lookback the vocabularies are learned in.
+    may_be_empty : bool, default False
+        Whether it is no error when none of the declarations can be computed.
 
     Raises
     ------
@@ -89,7 +93,7 @@ def learn_catalogue(tables: Tables, declared: Sequence[Feature], window: Window)
                 skipped[one.name] = reason
             else:
                 ready.append((feature.name, one))
-    if not ready:
+    if not ready and not may_be_empty:
         raise InvalidConfigError(
             f"none of the {len(declared)} declared feature(s) can be computed from these tables: "
             + "; ".join(f"{name}: {reason}" for name, reason in skipped.items())

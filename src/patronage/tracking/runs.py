@@ -106,8 +106,8 @@ class TrackedRun:
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
 
-    def log_segments(self, segments: Sequence[Segment], outcome: Feature) -> None:
-        """Log the segment table, and size against value."""
+    def log_segments(self, segments: Sequence[Segment], outcome: Feature | None) -> None:
+        """Log the segment table, and size against value where there is an outcome."""
         mlflow = self.mlflow
         table = pd.DataFrame(
             {
@@ -115,13 +115,18 @@ class TrackedRun:
                 "segment_name": [segment.name for segment in segments],
                 "customers": [segment.n_customers for segment in segments],
                 "share": [round(segment.share, 4) for segment in segments],
-                f"{outcome.name}_per_customer": [segment.value_per_customer for segment in segments],
+                **(
+                    {f"{outcome.name}_per_customer": [segment.value_per_customer for segment in segments]}
+                    if outcome is not None
+                    else {}
+                ),
                 "jaccard": [round(segment.jaccard, 4) for segment in segments],
             }
         ).sort_values("segment_id")
         mlflow.log_text(table.to_csv(index=False), "segments.csv")
         mlflow.log_table(table, "segments.json")
-        figure = figures.size_and_value(segments, outcome.name, outcome.unit)
+        told = (outcome.name, outcome.unit) if outcome is not None else ("", "")
+        figure = figures.size_and_value(segments, *told)
         mlflow.log_figure(figure, "figures/size_and_value.png")
 
     def log_refit(self, metrics: Mapping[str, float], refused: Sequence[str]) -> None:
