@@ -164,6 +164,11 @@ class Catalogue:
         """Features that segments are formed on."""
         return tuple(feature for feature in self.features if feature.role == "basis")
 
+    def without(self, reasons: Mapping[str, str]) -> Catalogue:
+        """The catalogue less some features, each with the reason why."""
+        kept = tuple(feature for feature in self.features if feature.name not in reasons)
+        return replace(self, features=kept, skipped={**self.skipped, **reasons})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return asdict(self)

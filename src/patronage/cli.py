@@ -7,10 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patronage import __version__
 from patronage.errors import InvalidConfigError, PatronageError
+
+if TYPE_CHECKING:
+    from patronage.diagnosis import Diagnosis
 
 USAGE = """\
 patronage — customer segments that are judged by what they are worth later
@@ -73,10 +76,12 @@ Customers without an order in the lookback are `dormant`; those who never ordere
     "features": """\
 patronage features [option=value …]
 
-Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect).
+Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect); and
+looks at every feature: what is missing, skewed, nearly constant or said twice, with a verdict. Forms no segments.
 
-  data=complete_journey          the tables (conf/data)
+  data=complete_journey          the tables (conf/data); your own: patronage init
   features=[rfm,basket]          feature sets (conf/features) …
+  experiment=NAME                … or those of an experiment
   model=models:/NAME@ALIAS       … or exactly what this model was trained with
   lookback_days=182  as_of=2017-10-03
   output=features.parquet        .parquet or .csv
@@ -237,27 +242,50 @@ def _score(config: dict[str, Any]) -> int:
 
 
 def _features(config: dict[str, Any]) -> int:
+    from patronage import terminal  # noqa: PLC0415
+    from patronage.catalogue import Catalogue  # noqa: PLC0415
     from patronage.config import data_source, day, features, positive  # noqa: PLC0415
-    from patronage.scoring import write_features  # noqa: PLC0415
+    from patronage.diagnosis import diagnose  # noqa: PLC0415
+    from patronage.scoring import declared_features, features_of, require_output, write_features  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
     from patronage.validation import check_tables  # noqa: PLC0415
 
+    output = Path(config["output"])
+    require_output(output)
     model = None
     if config["model"] is not None:
         model, _ = load_model(Tracking(**config["tracking"]), config["model"])
+    as_of = day("as_of", config["as_of"])
     with open_tables(data_source(config["data"])) as tables:
         check_tables(tables)
-        n_customers, n_features = write_features(
-            tables,
-            Path(config["output"]),
-            model=model,
-            declared=features(config["features"]),
-            lookback_days=positive("lookback_days", config["lookback_days"]),
-            as_of=day("as_of", config["as_of"]),
-        )
-    print(f"{n_features} features of {n_customers:,} customers: {config['output']}")
+        if model is not None:
+            table, catalogue = features_of(tables, model, as_of), Catalogue(model.catalogue.basis)
+        else:
+            lookback_days = positive("lookback_days", config["lookback_days"])
+            declared = features(config["features"])
+            table, catalogue = declared_features(tables, declared, lookback_days=lookback_days, as_of=as_of)
+    write_features(table, output)
+    told = ""
+    if len(table.active):
+        diagnosis = diagnose(table.active, catalogue.features)
+        terminal.diagnosis(diagnosis)
+        told = f"; diagnosis: {', '.join(_write_diagnosis(diagnosis, output))}"
+    print(f"{len(catalogue.features)} features of {len(table.frame):,} customers: {output}{told}")
     return 0
+
+
+def _write_diagnosis(diagnosis: Diagnosis, table: Path) -> list[str]:
+    """Write page and figure beside a feature table; gives their names."""
+    from patronage.diagnosis_page import diagnosis_html  # noqa: PLC0415
+    from patronage.figures import distributions  # noqa: PLC0415
+    from patronage.writing import replacing, write_text  # noqa: PLC0415
+
+    page, picture = table.with_suffix(".diagnosis.html"), table.with_suffix(".diagnosis.png")
+    write_text(page, diagnosis_html(diagnosis))
+    with replacing(picture) as fresh:
+        distributions(diagnosis).savefig(fresh, format="png")
+    return [str(page), str(picture)]
 
 
 def _ui(config: dict[str, Any]) -> int:

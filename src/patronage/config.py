@@ -50,7 +50,8 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     overrides : sequence of str
         Hydra overrides; values that Hydra's grammar cannot read are quoted for it.
     config_dir : str, optional
-        A folder with the user's own configuration files, searched as well.
+        A folder with the user's own configuration files, searched as well. Default: ``conf`` in the working directory,
+        where there is one.
 
     Raises
     ------
@@ -60,9 +61,13 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     store = ConfigStore.instance()
     for name, schema in SCHEMAS.items():
         store.store(name=f"{name}_schema", node=schema)
+    if command == "features":  # it takes every option of training, so that an experiment means the same features
+        store.store(name="train_schema", node=SCHEMAS[command])
+    config_dir = config_dir if config_dir is not None else _own_folder()
     parsed = [_parsed(override) for override in overrides]
     late = [override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")]
     wanted = [str(override.input_line) for override in parsed if override not in late]
+    wanted += _experiment_of_data(command, parsed, config_dir)
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise InvalidConfigError(f"--config-dir {config_dir}: no such folder.")
@@ -90,6 +95,22 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
         ) from None
     assert isinstance(plain, dict)  # noqa: S101
     return {str(key): value for key, value in plain.items()}
+
+
+def _own_folder() -> str | None:
+    """The folder ``conf`` of the working directory, where `patronage init` puts what it finds."""
+    own = Path("conf")
+    return "conf" if (own / "data").is_dir() and own.resolve() != config_folder().resolve() else None
+
+
+def _experiment_of_data(command: str, given: Sequence[Override], config_dir: str | None) -> list[str]:
+    """The experiment that bears the data's name, where there is one and no other is asked for."""
+    named = {override.get_key_element(): override.value() for override in given}
+    if command not in ("train", "features") or "experiment" in named:
+        return []
+    folders = [config_folder(), *([Path(config_dir)] if config_dir is not None else [])]
+    there = any((folder / "experiment" / f"{named.get('data')}.yaml").is_file() for folder in folders)
+    return [f"experiment={named['data']}"] if there else []
 
 
 def _type_features(config: DictConfig, overrides: Sequence[Override]) -> None:

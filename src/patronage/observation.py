@@ -11,6 +11,7 @@ import pandas as pd
 
 from patronage.catalogue import Catalogue, Feature
 from patronage.clusterers import Clusterer
+from patronage.diagnosis import Diagnosis, diagnose
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.evaluation.baselines import RFM
 from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
@@ -19,6 +20,7 @@ from patronage.periods import is_snapshot
 from patronage.tables import Tables
 from patronage.windows import Window
 
+_SHOWN = 6
 MIN_CUSTOMERS = 50
 """Fewer cannot be divided into five folds and a confirm part that say anything."""
 
@@ -60,8 +62,7 @@ def learn_catalogues(
         learn_catalogue(tables, outcomes, window, may_be_empty=is_snapshot(tables)),
     )
     for kind, catalogue in zip(("feature", "outcome"), catalogues, strict=True):
-        for name, reason in catalogue.skipped.items():
-            note(f"{kind} {name} left out: {reason}")
+        tell_skipped(kind, catalogue.skipped)
     if not catalogues[0].basis:
         raise InvalidConfigError(
             f"none of the {len(catalogues[0].features)} feature(s) has role=basis, so nothing forms segments. "
@@ -69,8 +70,48 @@ def learn_catalogues(
         )
     if text := [outcome.name for outcome in catalogues[1].features if outcome.is_text]:
         raise InvalidConfigError(f"outcome {text[0]} is text (its scale is ordinal or one_hot); expected a number.")
-    note(f"{len(catalogues[0].features)} features, {len(catalogues[0].basis)} of them form segments")
     return catalogues
+
+
+def tell_skipped(kind: str, skipped: Mapping[str, str]) -> None:
+    """Log which features or outcomes are left out, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in skipped.items():
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        note(f"{kind}{'s' if len(names) > 1 else ''} left out, {reason}: {shown}")
+
+
+def diagnose_features(catalogue: Catalogue, active: pd.DataFrame) -> tuple[Diagnosis, Catalogue]:
+    """Look at every feature before anything is clustered, and leave out those with no useful distribution.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    active : DataFrame of shape (n_customers, n_features)
+        Active customers in the learn window; outcomes are not looked at.
+
+    Raises
+    ------
+    InvalidInputError
+        No feature that could form segments is left.
+    """
+    diagnosed = diagnose(active, catalogue.features)
+    useful = catalogue.without(diagnosed.dropped)
+    counts = ", ".join(f"{n} to {verdict}" for verdict, n in diagnosed.counts.items() if n)
+    note(f"diagnosis of {len(catalogue.features)} features: {counts}")
+    tell_skipped("feature", diagnosed.dropped)
+    for one in diagnosed.ordered:
+        if one.verdict == "transform":
+            note(f"feature {one.name}: {one.reason}")
+    if not useful.basis:
+        raise InvalidInputError(
+            f"none of the {len(catalogue.basis)} features that could form segments has a useful distribution; "
+            "`patronage features` shows each. Add features, or check the data's columns."
+        )
+    note(f"{len(useful.basis)} of {len(useful.features)} features form segments")
+    return diagnosed, useful
 
 
 def observe(tables: Tables, catalogue: Catalogue, outcomes: Catalogue, window: Window) -> Observed:

@@ -164,17 +164,10 @@ class ScoreSchema:
 
 
 @dataclass
-class FeaturesSchema:
-    """Options of ``patronage features``."""
+class FeaturesSchema(TrainSchema):
+    """Options of ``patronage features``: those of training, and which model's features to build."""
 
-    data: DataSchema = MISSING
-    features: dict[str, Any] = field(default_factory=dict)
-    tracking: TrackingSchema = MISSING
     model: Optional[str] = None
-    lookback_days: int = MISSING
-    as_of: Optional[str] = None
-    output: str = MISSING
-    quiet: bool = False
 
 
 @dataclass

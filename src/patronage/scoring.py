@@ -19,6 +19,7 @@ from patronage.errors import InvalidInputError
 from patronage.features import FeatureTable, build_features, learn_catalogue
 from patronage.journal import warn
 from patronage.model import SegmentationModel
+from patronage.observation import tell_skipped
 from patronage.periods import scoring_window
 from patronage.tables import Tables
 from patronage.writing import replacing, write_text
@@ -94,8 +95,7 @@ def score(model: SegmentationModel, chunks: Iterator[pd.DataFrame], output: Path
     InvalidInputError
         A customer id is missing or there more than once, or there is no customer.
     """
-    if output.suffix not in OUTPUT_KINDS:
-        raise InvalidInputError(f"output={output}: expected a file ending in {' or '.join(OUTPUT_KINDS)}.")
+    require_output(output)
     seen: set[str] = set()
     counts: dict[str, int] = {}
     names: dict[str, str] = {}
@@ -152,36 +152,31 @@ OUTPUT_SCHEMA = pa.schema(
 )
 
 
-def write_features(
-    tables: Tables,
-    output: Path,
-    *,
-    model: SegmentationModel | None,
-    declared: Sequence[Feature],
-    lookback_days: int,
-    as_of: date | None,
-) -> tuple[int, int]:
-    """Write the feature table of all customers; returns numbers of customers and features.
+def declared_features(
+    tables: Tables, declared: Sequence[Feature], *, lookback_days: int, as_of: date | None
+) -> tuple[FeatureTable, Catalogue]:
+    """Build declared features of all customers, vocabularies learned in the lookback; tells what is left out."""
+    window = scoring_window(tables, as_of, lookback_days, 0)
+    catalogue = learn_catalogue(tables, declared, window)
+    tell_skipped("feature", catalogue.skipped)
+    return build_features(tables, catalogue, window), catalogue
 
-    Parameters
-    ----------
-    model : SegmentationModel, optional
-        Build exactly its features; else ``declared``, with vocabularies learned in the lookback.
-    """
+
+def require_output(output: Path) -> None:
+    """Check that a table can be written under this name, before any work is done."""
     if output.suffix not in OUTPUT_KINDS:
         raise InvalidInputError(f"output={output}: expected a file ending in {' or '.join(OUTPUT_KINDS)}.")
-    if model is not None:
-        table = features_of(tables, model, as_of)
-    else:
-        window = scoring_window(tables, as_of, lookback_days, 0)
-        table = build_features(tables, learn_catalogue(tables, declared, window), window)
+
+
+def write_features(table: FeatureTable, output: Path) -> None:
+    """Write a feature table, as `feature_chunks` reads it."""
+    require_output(output)
     frame = table.frame.assign(customer_status=table.status).reset_index()
     with replacing(output) as fresh:
         if output.suffix == ".parquet":
             frame.to_parquet(fresh, index=False)
         else:
             frame.to_csv(fresh, index=False)
-    return len(frame), table.frame.shape[1]
 
 
 @contextmanager

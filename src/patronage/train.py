@@ -21,7 +21,7 @@ from patronage.evaluation.value import select_customers
 from patronage.features import build_features
 from patronage.journal import Journal, note
 from patronage.model import Calibration, SegmentationModel, require_replaceable
-from patronage.observation import learn_catalogues, observe, require_customers, require_judgeable
+from patronage.observation import diagnose_features, learn_catalogues, observe, require_customers, require_judgeable
 from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import Refit, refit_shortlist
@@ -140,6 +140,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                     last = observe(tables, catalogue, outcomes, windows.refit.previous)
             elif outcomes.features:
                 learn, judged = last.halves()
+            diagnosis, catalogue = diagnose_features(catalogue, learn.features)
             newest = build_features(tables, catalogue, windows.refit)
             headline = next((o for o in training.outcomes if o.name in outcomes.names), None)
             require_customers(newest, (learn, judged), training.clusterers)
@@ -147,6 +148,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
         with tracked_run(training.tracking, training.config) as run:
             with journal.stage("log data and configuration"):
                 run.log_setup(tables, catalogue, windows, seed)
+                run.log_diagnosis(diagnosis)
 
             recipes = [
                 Recipe(catalogue.basis, training.representation, candidate)

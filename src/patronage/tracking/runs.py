@@ -13,6 +13,8 @@ import pandas as pd
 from patronage import __version__, figures
 from patronage.card import run_description
 from patronage.catalogue import Catalogue, Feature
+from patronage.diagnosis import Diagnosis
+from patronage.diagnosis_page import diagnosis_frame, diagnosis_html
 from patronage.errors import InvalidConfigError
 from patronage.evaluation.judgement import Row
 from patronage.leaderboard import leaderboard_frame, leaderboard_html
@@ -54,6 +56,14 @@ class TrackedRun:
         dataset = mlflow.data.from_pandas(profile, name=tables.source.name, digest=tables.digest())
         mlflow.log_input(dataset, context="training")
         mlflow.log_table(profile, "tables.json")
+
+    def log_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Log what each feature is like: table, page and figure."""
+        table = diagnosis_frame(diagnosis)
+        self.mlflow.log_text(table.to_csv(index=False), "diagnosis.csv")
+        self.mlflow.log_text(diagnosis_html(diagnosis), "diagnosis.html")
+        self.mlflow.log_figure(figures.distributions(diagnosis), "figures/distributions.png")
+        self.mlflow.log_metrics({f"features/{verdict}": float(n) for verdict, n in diagnosis.counts.items()})
 
     def log_selection(
         self, selection: Selection, baselines: Sequence[Row], policy: Policy, confirm: Mapping[str, float]
