@@ -141,8 +141,9 @@ def test_the_basis_is_what_segments_are_formed_on() -> None:
 def test_age_forms_no_segments_unless_asked() -> None:
     """The shipped demographic features describe; none of them is clustered on."""
     shipped = {feature.name: feature.role for feature in declared("demographic")}
-    assert shipped.pop("age") == "sensitive"
-    assert set(shipped.values()) == {"descriptor"}
+    sensitive = {name for name, role in shipped.items() if role == "sensitive"}
+    assert sensitive == {"age_years", "gender", "life_stage"}
+    assert {role for name, role in shipped.items() if name not in sensitive} == {"descriptor"}
 
 
 def test_a_catalogue_survives_json() -> None:

@@ -129,8 +129,8 @@ def test_a_path_needs_no_quotes_of_hydras_grammar(path: str) -> None:
 
 def test_an_option_that_a_feature_leaves_out_can_be_set() -> None:
     """Every option of a feature is there to be overridden, whether its file names it or not."""
-    given = composed("features.demographic.age.role=basis", "features.rfm.recency_days.empty=5")
-    assert given["features"]["demographic"]["age"]["role"] == "basis"
+    given = composed("features.demographic.age_years.role=basis", "features.rfm.recency_days.empty=5")
+    assert given["features"]["demographic"]["age_years"]["role"] == "basis"
     assert given["features"]["rfm"]["recency_days"]["empty"] == 5
 
 

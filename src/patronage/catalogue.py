@@ -45,11 +45,14 @@ class Expand:
         How many values get a feature of their own, the most by revenue; the rest share ``other``.
     where : str, optional
         SQL condition: only rows that meet it give values, and only they match.
+    other : bool, default True
+        Whether all further values share a feature.
     """
 
     by: str
     top: int
     where: str | None = None
+    other: bool = True
 
     def __post_init__(self) -> None:
         """Check the number of values."""
@@ -195,7 +198,7 @@ def expand_feature(feature: Feature, values: Sequence[str]) -> list[Feature]:
     column = '"' + feature.expand.by.replace('"', '""') + '"::VARCHAR'
     listed = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     matches = [(value, f"{column} = '" + value.replace("'", "''") + "'") for value in values]
-    if values:
+    if values and feature.expand.other:
         matches.append((OTHER, f"({column} IS NULL OR {column} NOT IN ({listed}))"))
     if feature.expand.where is not None:
         matches = [(value, f"({match} AND ({feature.expand.where}\n))") for value, match in matches]

@@ -58,6 +58,7 @@ class ExpandSchema:
     by: str = MISSING
     top: int = MISSING
     where: Optional[str] = None
+    other: bool = True
 
 
 @dataclass

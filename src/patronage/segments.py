@@ -17,6 +17,7 @@ RESERVED_NAMES = {UNASSIGNED_ID: "Unassigned", DORMANT_ID: "Dormant"}
 
 _TRAITS_IN_A_NAME = 2
 _NOTABLE = 0.1
+_KNOWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def _traits(inside: np.ndarray, features: pd.DataFrame, declared: Sequence[Featu
             continue
         values = features[feature.name]
         known = values.notna().to_numpy()
-        if not known.any() or not (known & inside).any():
+        # What few customers have told says nothing about a segment as a whole.
+        if known.mean() < _KNOWN or not known[inside].any() or known[inside].mean() < _KNOWN:
             continue
         ranks = values.rank().to_numpy()
         spread = np.std(ranks[known])

@@ -10,27 +10,29 @@ from collections.abc import Mapping
 
 SPECIAL: Mapping[str, tuple[str, ...]] = {
     "ethnic origin": (
-        "ethnic", "ethnicity", "race", "racial", "skin", "etniciteit", "afkomst", "herkomst", "ras", "etnicitet",
-        "etnisk", "herkunft", "ethnie", "раса", "этнос", "этничность", "национальность",
+        "ethnic", "ethnicity", "race", "racial", "skin colour", "skin color", "etniciteit", "afkomst", "herkomst",
+        "ras", "etnicitet", "etnisk", "herkunft", "ethnie", "раса", "этнос", "этничность", "национальность",
     ),
-    "political opinions": ("political", "politics", "party", "politiek", "politisk", "partij", "parti", "политика"),
+    "political opinions": ("political", "politics", "politiek", "politisk", "политика", "партия"),
     "religion or belief": (
         "religion", "religious", "faith", "church", "creed", "geloof", "godsdienst", "kerk", "tro", "kirke",
         "konfession", "confession", "религия", "вера",
     ),
-    "trade union membership": ("union", "unions", "vakbond", "fagforening", "gewerkschaft", "syndicat", "профсоюз"),
+    "trade union membership": (
+        "trade union", "labour union", "labor union", "union member", "union membership", "vakbond", "fagforening",
+        "gewerkschaft", "syndicat", "профсоюз",
+    ),
     "health": (
         "health", "disability", "disabled", "disease", "illness", "diagnosis", "medical", "pregnant", "pregnancy",
         "bmi", "gezondheid", "ziekte", "handicap", "zwanger", "sundhed", "helbred", "sygdom", "gravid", "gesundheit",
         "krankheit", "santé", "здоровье", "инвалидность", "болезнь",
     ),
     "sex life or orientation": (
-        "sexual", "sexuality", "orientation", "lgbt", "lgbtq", "seksualiteit", "geaardheid", "seksualitet",
-        "ориентация",
+        "sexual", "sexuality", "lgbt", "lgbtq", "seksualiteit", "geaardheid", "seksualitet", "ориентация",
     ),
     "genetic or biometric data": ("genetic", "dna", "genome", "biometric", "fingerprint", "genetisch", "biometrisch"),
 }  # fmt: skip
-"""Category → words by which a column's or feature's name tells that it holds such data."""
+"""Category → words, or words side by side, by which a name tells that it holds such data."""
 
 SENSITIVE: tuple[str, ...] = (
     "age", "gender", "sex", "birth", "birthday", "birthdate", "birthyear", "dob", "leeftijd", "geslacht", "geboorte",
@@ -45,15 +47,15 @@ def special_category(name: str) -> str | None:
     Whole words count, in whatever way they are joined: ``customerEthnicity``, ``ETHNIC_GROUP``, ``ethnic-group``;
     ``embrace`` is no ``race``.
     """
-    words = _words(name)
-    return next((category for category, known in SPECIAL.items() if words & set(known)), None)
+    words = f" {' '.join(_words(name))} "
+    return next((category for category, known in SPECIAL.items() if any(f" {one} " in words for one in known)), None)
 
 
 def is_sensitive(name: str) -> bool:
     """Whether a name tells of age or gender."""
-    return bool(_words(name) & set(SENSITIVE))
+    return bool(set(_words(name)) & set(SENSITIVE))
 
 
-def _words(name: str) -> set[str]:
+def _words(name: str) -> list[str]:
     apart = re.sub(r"(?<=[a-zа-яø])(?=[A-ZА-ЯØ])", " ", name)
-    return set(re.split(r"[\W_\d]+", apart.lower()))
+    return re.split(r"[\W_\d]+", apart.lower())

@@ -102,12 +102,9 @@ PSYCHOGRAPHIC = Family(
         "item_score_likes_sport": {"a": 0.5, "b": 0, "silent": None},
         "item_score_is_careful": {"a": 5, "b": 2, "silent": None},
         "item_score_reads": {"a": None, "b": 4, "silent": None},
-        "item_score_other": {"a": None, "b": None, "silent": None},
         "topic_score_lifestyle": {"a": 0.5, "b": 0, "silent": None},
         "topic_score_values": {"a": 5, "b": 2, "silent": None},
-        "topic_score_other": {"a": None, "b": None, "silent": None},
         "item_answer_class": {"a": "middle class", "b": "upper class", "silent": None},
-        "item_answer_other": {"a": None, "b": None, "silent": None},
         "items_answered": {"a": 4, "b": 4, "silent": 0},
         # 1, 0 and 5 deviate from their mean 2 by −1, −2 and 3; 0, 2 and 4 by −2, 0 and 2.
         "answer_spread": {"a": math.sqrt((1 + 4 + 9) / 2), "b": math.sqrt((4 + 4) / 2), "silent": None},
@@ -141,7 +138,6 @@ BENEFIT = Family(
     {
         "benefit_score_comfort": {"a": 6, "b": 3, "c": None, "silent": None},
         "benefit_score_price": {"a": 0, "b": None, "c": None, "silent": None},
-        "benefit_score_other": {"a": None, "b": None, "c": None, "silent": None},
         "benefit_bought_share_comfort": {"a": 30 / 40, "b": 0, "c": None, "silent": None},
         "benefit_bought_share_price": {"a": 10 / 40, "b": 0, "c": None, "silent": None},
         "benefit_bought_share_other": {"a": 0, "b": 1, "c": None, "silent": None},

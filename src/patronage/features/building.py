@@ -81,15 +81,18 @@ def learn_catalogue(
         if reason is None and feature.expand is not None:
             vocabularies[feature.name] = _vocabulary(statement, feature)
             if not vocabularies[feature.name]:
-                reason = f"column {feature.expand.by} has no value in the lookback"
+                reason = f"column {feature.expand.by} has no value" + (
+                    " that it counts" if feature.expand.where else " in the lookback"
+                )
         if reason is not None and feature.required:
             raise InvalidConfigError(f"feature {feature.name} is required but cannot be computed: {reason}")
         if reason is not None:
             skipped[feature.name] = reason
             continue
         for one in expand_feature(feature, vocabularies.get(feature.name, ())):
-            # A survey's question may ask for what no feature's name tells.
-            if feature.expand is not None and (reason := _why_special(tables, one)):
+            # A survey's question may ask for what no feature's name tells; a product's category tells of no customer.
+            asked = feature.expand is not None and feature.relation == "answers"
+            if asked and (reason := _why_special(tables, one)):
                 skipped[one.name] = reason
             else:
                 ready.append((feature.name, one))
