@@ -76,7 +76,7 @@ def test_the_parent_holds_what_a_reviewer_opens(logged: Logged) -> None:
     names = {file.path for file in logged.client.list_artifacts(logged.trained.run_id)}
     assert names >= {"config.yaml", "catalogue.json", "leaderboard.csv", "leaderboard.html", "segments.csv", "figures"}
     figures = {file.path for file in logged.client.list_artifacts(logged.trained.run_id, "figures")}
-    assert figures == {"figures/choice_of_k.png", "figures/size_and_value.png"}
+    assert figures == {"figures/choice_of_k.png", "figures/distributions.png", "figures/size_and_value.png"}
     assert "kmeans n_clusters=3" in logged.text("leaderboard.html")
     assert json.loads(logged.text("catalogue.json"))["features"]
 

@@ -21,10 +21,10 @@ def model_card(model: SegmentationModel) -> str:
         f"| kept of the foreseeable | {short(confirm.get('kept'))} ({short(confirm.get('kept_low'))} to "
         f"{short(confirm.get('kept_high'))}) | customers held out for confirmation |",
         f"| best simple baseline | {short(confirm.get('kept_baseline'))} | the same, with as many segments |",
-        f"| agreement of refits (ARI) | {short(metrics.get('refit/ari'))} | subsamples at the newest day |",
-        f"| agreement with the backtested model (ARI) | {short(metrics.get('refit/ari_backtest'))} | "
+        f"| agreement of refits (ARI) | {short(metrics.get('final/ari'))} | subsamples at the newest day |",
+        f"| agreement with the backtested model (ARI) | {short(metrics.get('final/ari_backtest'))} | "
         "customers at the newest day |",
-        f"| smallest segment | {short(metrics.get('refit/min_share'))} | share of customers |",
+        f"| smallest segment | {short(metrics.get('final/min_share'))} | share of customers |",
         "",
         *(
             ["**Caution: on held-out customers the best baseline keeps more than these segments do.**", ""]

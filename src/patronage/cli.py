@@ -192,8 +192,7 @@ def _train(config: dict[str, Any]) -> int:
     if trained.selection.winner is None or trained.model is None:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
         advice = "Look at which gate fails: steadier or fewer features, another representation, more data, other gates."
-        refused = [f"  the winner, fitted again on all customers: {reason}" for reason in trained.refused]
-        lines = ["no candidate passed; nothing is registered.", *refused, *misses, advice]
+        lines = ["no candidate passed; nothing is registered.", *misses, advice]
         raise NoCandidatePassedError("\n".join(lines))
     terminal.segments(trained.model.segments, trained.confirm)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")

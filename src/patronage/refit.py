@@ -39,16 +39,16 @@ class Refit:
     backtest_labels: np.ndarray
     stable: Stability
 
-    def add_to(self, row: Row) -> Row:
-        """The leaderboard's line with the refit's figures."""
+    def add_to(self, row: Row, stage: str = "refit") -> Row:
+        """The leaderboard's line with the refit's figures; ``stage`` is ``refit``, or ``final`` on all customers."""
         sizes = size(self.assignment.label, self.assignment.found)
         figures = {
-            "refit/n_segments": float(sizes.n_segments),
-            "refit/min_share": sizes.min_share,
-            "refit/coverage": sizes.coverage,
-            "refit/ari": self.stable.ari,
-            "refit/jaccard_min": float(self.stable.jaccard.min(initial=1.0)),
-            "refit/ari_backtest": float(adjusted_rand_score(self.backtest_labels, self.assignment.label)),
+            f"{stage}/n_segments": float(sizes.n_segments),
+            f"{stage}/min_share": sizes.min_share,
+            f"{stage}/coverage": sizes.coverage,
+            f"{stage}/ari": self.stable.ari,
+            f"{stage}/jaccard_min": float(self.stable.jaccard.min(initial=1.0)),
+            f"{stage}/ari_backtest": float(adjusted_rand_score(self.backtest_labels, self.assignment.label)),
         }
         return replace(row, metrics={**row.metrics, **figures})
 
@@ -59,7 +59,7 @@ class FailedRefit:
 
     reason: str
 
-    def add_to(self, row: Row) -> Row:
+    def add_to(self, row: Row, stage: str = "refit") -> Row:  # noqa: ARG002 - as `Refit.add_to`
         """The leaderboard's line with the failure."""
         return replace(row, failure=f"at the newest day: {self.reason}")
 

@@ -119,11 +119,12 @@ def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
             f"kept {metrics['value/kept']:.3f} is below the best baseline's {metrics['value/kept_baseline']:.3f} "
             f"(difference at most {metrics['value/lift_high']:.3f})"
         )
-    if "refit/ari" in metrics:
-        failed += [f"refit: {gate}" for gate in _size_and_stability(metrics, gates, "refit/", "refit/")]
-        agreement = metrics["refit/ari_backtest"]
-        if not agreement >= gates.ari_backtest:
-            failed.append(f"refit: ARI with the backtested model {agreement:.4g} < {gates.ari_backtest:g}")
+    for stage, words in (("refit", "refit"), ("final", "refit on all customers")):
+        if f"{stage}/ari" in metrics:
+            failed += [f"{words}: {gate}" for gate in _size_and_stability(metrics, gates, f"{stage}/", f"{stage}/")]
+            agreement = metrics[f"{stage}/ari_backtest"]
+            if not agreement >= gates.ari_backtest:
+                failed.append(f"{words}: ARI with the backtested model {agreement:.4g} < {gates.ari_backtest:g}")
     return tuple(failed)
 
 

@@ -24,9 +24,9 @@ from patronage.model import Calibration, SegmentationModel, require_replaceable
 from patronage.observation import diagnose_features, learn_catalogues, observe, require_customers, require_judgeable
 from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
-from patronage.refit import Refit, refit_shortlist
+from patronage.refit import FailedRefit, Refit, refit_shortlist
 from patronage.segments import describe_segments
-from patronage.selection import Policy, Selection, Verdict, failed_gates, select
+from patronage.selection import Policy, Selection, Verdict, select
 from patronage.tables import DataSource, open_tables
 from patronage.tracking import Tracking, register, tracked_run
 from patronage.validation import check_tables
@@ -87,10 +87,8 @@ class Trained:
     baselines : list of Row
     confirm : dict
         The winner's headline figures; empty without a winner.
-    refused : tuple of str
-        Gates that the winner's final refit failed; it is not registered then.
     model : SegmentationModel, optional
-        None where no candidate passed, or the winner was refused.
+        None where no candidate passed.
     version : str
         Registered model version; empty where none.
     run_id : str
@@ -102,7 +100,6 @@ class Trained:
     backtest: list[Judged]
     baselines: list[Row]
     confirm: dict[str, float]
-    refused: tuple[str, ...]
     model: SegmentationModel | None
     version: str
     run_id: str
@@ -174,33 +171,30 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                 )
                 for n, rehearsal in zip(passing, rehearsals, strict=True):
                     rows[n] = rehearsal.add_to(rows[n])
-            with journal.stage("select and confirm"):
+            with journal.stage("refit the winner on all customers"):
+                finals: dict[int, Refit | FailedRefit] = {}
                 selection = select(rows, training.policy)
+                while (winner := _winner(selection)) is not None and winner not in finals:
+                    (finals[winner],) = refit_shortlist(
+                        [fitted[winner]], last, newest.active, n_refits=n_refits, seed=seed, workers=workers
+                    )
+                    # It must pass the gates once more; if it does not, it loses, and the next best has its turn.
+                    rows[winner] = finals[winner].add_to(rows[winner], "final")
+                    selection = select(rows, training.policy)
+            with journal.stage("confirm the winner"):
                 baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
-                winner = None if selection.winner is None else rows.index(selection.winner.row)
                 confirm = {} if winner is None else judge.confirm(candidates[winner].labels)
             run.log_selection(selection, baselines, training.policy, confirm)
-            trained = Trained(selection, candidates, baselines, confirm, (), None, "", run.run_id, journal.seconds)
-            if winner is None:
+            trained = Trained(selection, candidates, baselines, confirm, None, "", run.run_id, journal.seconds)
+            again, backtested = (None, None) if winner is None else (finals[winner], fitted[winner])
+            if winner is None or not isinstance(again, Refit) or not isinstance(backtested, FittedRecipe):
                 run.log_seconds(journal.seconds)
                 return trained
-
-            with journal.stage("refit the winner on all customers"):
-                backtested = fitted[winner]
-                (again,) = refit_shortlist(
-                    [backtested], last, newest.active, n_refits=n_refits, seed=seed, workers=workers
-                )
-                final = again.add_to(rows[winner])
-                refused = (final.failure,) if final.failure else failed_gates(final.metrics, training.policy.gates)
-                run.log_refit(final.metrics, refused)
-            if refused or not isinstance(again, Refit) or not isinstance(backtested, FittedRecipe):
-                run.log_seconds(journal.seconds)
-                return replace(trained, refused=refused)
 
             with journal.stage("describe, package and register"):
                 later = None if headline is None else judged.outcomes[headline.name]
                 ids, worth = _ids(again, backtested, candidates[winner].labels, later)
-                about = _about(selection.winner, final.metrics, confirm, training.data.name)
+                about = _about(selection.winner, confirm, training.data.name)
                 model = _package(again, newest.active, catalogue, ids, worth, windows.refit, about)
                 run.log_segments(model.segments, headline)
                 version = register(run, model, newest.active)
@@ -208,6 +202,11 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                 note(f"packaged in {training.output}")
             run.log_seconds(journal.seconds)
             return replace(trained, model=model, version=version)
+
+
+def _winner(selection: Selection) -> int | None:
+    """Position of the winner among the candidates."""
+    return None if selection.winner is None else selection.verdicts.index(selection.winner)
 
 
 def _ids(
@@ -261,9 +260,7 @@ def _package(
     )
 
 
-def _about(
-    winner: Verdict | None, metrics: Mapping[str, float], confirm: Mapping[str, float], data: str
-) -> dict[str, Any]:
+def _about(winner: Verdict | None, confirm: Mapping[str, float], data: str) -> dict[str, Any]:
     assert winner is not None  # noqa: S101 - the caller has looked
 
     def finite(figures: Mapping[str, float]) -> dict[str, float]:
@@ -273,6 +270,6 @@ def _about(
         "candidate": winner.row.name,
         "why": winner.reason,
         "data": data,
-        "metrics": finite(metrics),
+        "metrics": finite(winner.row.metrics),
         "confirm": finite(confirm),
     }

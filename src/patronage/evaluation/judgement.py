@@ -40,9 +40,16 @@ METRICS = (
     "refit/ari",
     "refit/jaccard_min",
     "refit/ari_backtest",
+    "final/n_segments",
+    "final/min_share",
+    "final/coverage",
+    "final/ari",
+    "final/jaccard_min",
+    "final/ari_backtest",
 )
 """What a candidate is measured by. ``lift`` is kept minus the best same-k baseline's, compared in pairs;
-``refit/…`` is known for candidates that passed the backtest."""
+``refit/…`` is known for candidates that passed the backtest, ``final/…`` for those that were fitted again on all
+customers, the confirm customers included."""
 
 
 SEPARATION_SAMPLE = 5_000

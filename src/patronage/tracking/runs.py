@@ -139,16 +139,6 @@ class TrackedRun:
         figure = figures.size_and_value(segments, *told)
         mlflow.log_figure(figure, "figures/size_and_value.png")
 
-    def log_refit(self, metrics: Mapping[str, float], refused: Sequence[str]) -> None:
-        """Log how the winner fared when it was fitted again on all customers."""
-        final = {
-            name.replace("refit/", "final/"): value
-            for name, value in metrics.items()
-            if name.startswith("refit/") and value == value  # noqa: PLR0124
-        }
-        self.mlflow.log_metrics(final)
-        self.mlflow.set_tag("patronage.refit", "; ".join(refused) or "passed")
-
     def log_seconds(self, seconds: Mapping[str, float]) -> None:
         """Log how long each stage took."""
         self.mlflow.log_metrics({f"seconds/{_key(name)}": value for name, value in seconds.items()})
