@@ -173,3 +173,38 @@ def test_the_users_folder_adds_options(tmp_path: Path) -> None:
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "mine.yaml").write_text("name: mine\ntransactions: {path: x.csv}\n", encoding="utf-8")
     assert config.compose_config("train", ["data=mine"], str(folder))["data"]["name"] == "mine"
+
+
+@pytest.fixture
+def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a folder conf that has data and an experiment of one name."""
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment").mkdir()
+    (tmp_path / "conf" / "data" / "mine.yaml").write_text("name: mine\ntransactions: {path: orders.csv}\n")
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text("# @package _global_\nlookback_days: 33\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "conf"
+
+
+@pytest.mark.parametrize("command", ["train", "features"])
+def test_an_experiment_named_like_the_data_goes_with_it(command: str, own_conf: Path) -> None:
+    """Its options hold unless another experiment, or the option itself, is given."""
+    assert config.compose_config(command, ["data=mine"])["lookback_days"] == 33
+    assert config.compose_config(command, ["data=mine", "lookback_days=44"])["lookback_days"] == 44
+    assert config.compose_config(command, ["data=mine", "experiment=null"])["lookback_days"] == 182
+    assert config.compose_config(command, ["data=mine", "experiment=rfm_standard"])["lookback_days"] == 182
+
+
+def test_a_folder_conf_of_the_working_directory_is_searched(own_conf: Path, tmp_path: Path) -> None:
+    """Unless another folder is named."""
+    assert config.compose_config("score", ["data=mine"])["data"]["transactions"]["path"] == "orders.csv"
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InvalidConfigError, match="there is no data 'mine'"):
+        config.compose_config("score", ["data=mine"], str(tmp_path / "other"))
+
+
+def test_features_takes_every_option_of_training() -> None:
+    """What an experiment says about features holds for the feature table too."""
+    given = config.compose_config("features", ["experiment=rfm_standard", "clusterer=[kmeans]"])
+    assert list(given["features"]) == ["rfm"]
+    assert given["output"] == "features.parquet"
