@@ -66,7 +66,7 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     config_dir = config_dir if config_dir is not None else _own_folder()
     parsed = [_parsed(override) for override in overrides]
     late = [override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")]
-    wanted = [str(override.input_line) for override in parsed if override not in late]
+    wanted = [str(one.input_line) for one in parsed if one not in late and not _asks_for_no_experiment(one)]
     wanted += _experiment_of_data(command, parsed, config_dir)
     if config_dir is not None:
         if not Path(config_dir).is_dir():
@@ -101,6 +101,11 @@ def _own_folder() -> str | None:
     """The folder ``conf`` of the working directory, where `patronage init` puts what it finds."""
     own = Path("conf")
     return "conf" if (own / "data").is_dir() and own.resolve() != config_folder().resolve() else None
+
+
+def _asks_for_no_experiment(override: Override) -> bool:
+    """Whether it is experiment=null, which Hydra does not take for a group."""
+    return override.get_key_element() == "experiment" and override.value() is None
 
 
 def _experiment_of_data(command: str, given: Sequence[Override], config_dir: str | None) -> list[str]:
