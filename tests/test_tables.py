@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronage.errors import InvalidConfigError, InvalidInputError
-from patronage.tables import CANONICAL, DataSource, Tables, TableSource, open_tables, resolve
+from patronage.tables import CANONICAL, DataSource, Tables, TableSource, mapping, open_tables, resolve
+from patronage.tables.files import readable
+from tests import test_invalid_tables as invalid_tables
 
 PLANTED = "zq-planted-7731"
 """Stands for what belongs to a customer, or to nobody: no message and no result may hold it."""
@@ -545,3 +547,31 @@ def test_a_folder_named_like_a_column_does_not_overwrite_it(tmp_path: Path, sale
     sales.to_csv(plain, index=False)
     query = "SELECT sum(revenue) FROM transactions"
     assert read(a_source(path), query) == read(a_source(plain), query)
+
+
+@pytest.mark.parametrize(
+    "name", ["numbers/grouped_by_points", "dates/german", "text/spaces_around_values", "ids/missing"]
+)
+def test_files_too_large_for_memory_give_the_same_table(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text file that is read anew by each query has the same rows, notes and faults as one that is kept."""
+    case = invalid_tables.load(name)
+    monkeypatch.setattr(mapping, "TYPED_IN_MEMORY_BYTES", 0)
+    assert invalid_tables.outcome(case, tmp_path) == case["expected"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+@pytest.mark.parametrize("name", ["sales.csv", "sales.parquet"])
+def test_a_file_that_may_not_be_read_is_told(name: str, sales: pd.DataFrame, tmp_path: Path) -> None:
+    """One message names the option, without a traceback."""
+    WRITERS[name](sales, tmp_path / name)
+    (tmp_path / name).chmod(0)
+    assert fault_of(a_source(tmp_path / name)).startswith("data.transactions.path: the")
+
+
+def test_what_the_system_refuses_is_told_with_the_option() -> None:
+    """A file without the right to read it is told apart from a broken one."""
+    with pytest.raises(InvalidInputError) as caught, readable("data.transactions.path"):
+        raise PermissionError
+    assert str(caught.value) == "data.transactions.path: there is no permission to read the file."

@@ -13,16 +13,22 @@ import duckdb
 from patronage.errors import InvalidInputError
 from patronage.journal import note
 from patronage.tables import KEYS, Kind, Tables, TableSource, quote
+from patronage.tables.sql import quote_text
 
 SHOWN_ROWS = 3
 
 UNIQUE: Mapping[str, str] = {"customers": "customer_id", "products": "product_id", "places": "place"}
 """Tables whose key may be there once only: a product listed twice would count its sales twice."""
 
+PRICES: Mapping[str, tuple[str, ...]] = {"transactions": ("cost",), "products": ("unit_cost",), "contacts": ("cost",)}
+"""Columns of money that is seldom below zero."""
+
+SPREADSHEET_ID = r"\d\.\d+[eE]\+\d+"
+
 EXPECTED: Mapping[Kind, str] = {
-    "id": "an identifier",
-    "time": "a date or time that is not in the future, best as 2017-10-31 or 2017-10-31 18:05:00",
-    "money": "a number such as 1234.50",
+    "id": "an identifier, for floating point numbers do not tell such large ones apart",
+    "time": "a date or time from 1900 on, best as 2017-10-31 or 2017-10-31 18:05:00",
+    "money": "a number such as 1234.50, below 10^14",
     "number": "a number",
     "text": "text",
     "flag": "true or false",
@@ -132,7 +138,7 @@ def validate(tables: Tables) -> list[Fault | Fact]:
         fatal += [str(fault) for fault in faults if fault.policy == "error"]
         tolerated += [fault for fault in faults if fault.policy != "error"]
     if not fatal:
-        facts = [*_refunds(tables), *_strays(tables)]
+        facts = [*_oddities(tables), *_strays(tables)]
         fatal += [fact for fact in facts if isinstance(fact, str)]
         tolerated += [fact for fact in facts if isinstance(fact, Fact)]
     if fatal:
@@ -171,9 +177,14 @@ def _checks(tables: Tables, name: str, table: TableSource) -> list[_Check]:
             remedy = f"mend them or set data.{name}.null_key=drop"
             checks.append(_Check(reading.label, "without a value", reading.absent, policy, remedy))
         policy = stricter.get(table.invalid_value, table.invalid_value)
-        problem = f"that cannot be read as {EXPECTED[reading.kind]}"
         remedy = f"mend them or set data.{name}.invalid_value=drop"
-        checks.append(_Check(reading.label, problem, reading.invalid, policy, remedy))
+        if reading.future != "false":
+            checks.append(_Check(reading.label, "in the future", reading.future, policy, remedy))
+        problem = f"that cannot be read as {EXPECTED[reading.kind]}"
+        unreadable = reading.invalid
+        if reading.future != "false":
+            unreadable = f"{reading.invalid} AND NOT coalesce({reading.future}, false)"
+        checks.append(_Check(reading.label, problem, unreadable, policy, reading.hint or remedy))
     if name in UNIQUE:
         problem = f"whose {UNIQUE[name]} is there more than once, expected one row each"
         reading = tables.readings[name][UNIQUE[name]]
@@ -201,10 +212,10 @@ def _duplicates(tables: Tables, name: str, table: TableSource) -> list[Fault]:
     """Rows that equal another one in every column; in tables whose key is unique they are told by the key."""
     if table.duplicates == "keep" and (name in UNIQUE or name != "transactions"):
         return []
-    columns = ", ".join(quote(column) for column in tables.columns[name])
-    listed = f"SELECT {', '.join(one.value for one in tables.readings[name].values())} FROM raw_{name}"
-    source = f"({listed})" if table.duplicates == "drop" else f"(SELECT {columns} FROM {name})"
-    n = tables.scalar(f"SELECT count(*) - count(DISTINCT hash(patronage_row)) FROM {source} patronage_row")
+    if table.duplicates == "drop":
+        n = tables.count(f"every_{name}") - tables.count(name)
+    else:
+        n = tables.scalar(f"SELECT count(*) - count(DISTINCT hash(patronage_row)) FROM {name} patronage_row")
     problem = "that equal another row in every column"
     remedy = f"leave them out with data.{name}.duplicates=drop, or keep"
     if not n:
@@ -212,12 +223,39 @@ def _duplicates(tables: Tables, name: str, table: TableSource) -> list[Fault]:
     return [Fault(name, "(all)", problem, n, (), "count" if table.duplicates == "keep" else table.duplicates, remedy)]
 
 
+def _oddities(tables: Tables) -> list[Fact]:
+    """What may be right, but changes results where it is not: it is counted, and stays as it is."""
+    counted = [
+        (name, f"{column} < 0", f"with negative {column}, kept")
+        for name, columns in PRICES.items()
+        for column in columns
+        if tables.has(name, column)
+    ] + [
+        (
+            name,
+            f"regexp_full_match({column}, {quote_text(SPREADSHEET_ID)})",
+            f"whose {column} is written as 1.23E+12: a spreadsheet has cut its digits, and different ones may have "
+            "become one",
+        )
+        for name, readings in tables.readings.items()
+        for column, reading in readings.items()
+        if reading.kind == "id"
+    ]
+    told = []
+    for name, condition, words in counted:
+        if n := tables.scalar(f"SELECT count(*) FROM {name} WHERE {condition}"):
+            told.append(Fact(name, f"{n:,} row(s) {words}"))
+    return [*told, *_refunds(tables)]
+
+
 def _refunds(tables: Tables) -> list[Fact]:
     """How many lines take money back; they count in sums, and an order of nothing else is no order."""
     if not tables.has("transactions"):
         return []
-    n = tables.scalar("SELECT count(*) FROM transactions WHERE revenue < 0")
-    return [Fact("transactions", f"{n:,} line(s) with negative revenue count as refunds")] if n else []
+    bought = "quantity > 0" if tables.has("transactions", "quantity") else "false"
+    n, n_bought = tables.row(f"SELECT count(*), count(*) FILTER (WHERE {bought}) FROM transactions WHERE revenue < 0")
+    with_quantity = f", {n_bought:,} of them with a positive quantity" if n_bought else ""
+    return [Fact("transactions", f"{n:,} line(s) with negative revenue count as refunds{with_quantity}")] if n else []
 
 
 def _strays(tables: Tables) -> list[Fact | str]:
@@ -236,13 +274,18 @@ def _strays(tables: Tables) -> list[Fact | str]:
         if n and not found:
             hint = (
                 f" {alike:,} of them match without leading zeros, blanks and capitals: write both alike, for example "
-                f"data.{name}.derive.{key}=\"lpad(…, 8, '0')\"."
+                f"by lpad(…, 8, '0') or lower(…) under data.{name}.derive.{key}."
                 if alike
                 else f" Check which column data.{name}.columns.{key} and data.{parent}.columns.{key} name."
             )
             told.append(f"table {name}, column {key}: none of its {n:,} values is in table {parent}.{hint}")
         elif found < n:
-            told.append(Fact(name, f"{n - found:,} of {n:,} values of {key} are not in table {parent}"))
+            more = (
+                f"; {alike - found:,} of them would be without leading zeros, blanks and capitals"
+                if alike > found
+                else ""
+            )
+            told.append(Fact(name, f"{n - found:,} of {n:,} values of {key} are not in table {parent}{more}"))
     return told
 
 

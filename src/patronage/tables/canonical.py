@@ -108,7 +108,7 @@ class TableSource:
     table : str, optional
         With a database's URL: the table, or a SELECT statement.
     frame : DataFrame or Arrow table, optional
-        The rows themselves, instead of ``path``; through the Python API.
+        The rows themselves, instead of ``path``; through the Python API. A named index becomes a column.
     columns : mapping
         Canonical column → the source's column. Columns of the same name need no entry.
     derive : mapping
@@ -120,16 +120,18 @@ class TableSource:
     files : mapping
         Name in ``query`` → path.
     formats : mapping
-        Canonical column → how its texts are written: a strptime format, ``day/month/year``, ``month/day/year``,
-        ``1,234.50`` or ``1.234,50``. Default: decided on all rows.
+        Column → how its texts are written: a strptime format such as ``%d.%m.%Y``, ``day/month/year``,
+        ``month/day/year``, ``1,234.50`` or ``1.234,50``. Default: decided on all rows, and refused where two
+        notations are possible.
     timezone : str, optional
         Zone of moments that are stored without an offset, where it is not the data's.
     delimiter : str, optional
-        Of text files. Default: whichever of comma, semicolon, tab and bar divides the first line into most parts.
+        Of text files. Default: whichever of comma, semicolon, tab and bar divides the first lines into equally many
+        parts, the more the better.
     header : bool, default True
         Whether the first line of a text file names the columns; without, they are ``column0``, ``column1`` …
     encoding : str, default "utf-8"
-        Of text files.
+        Of text and JSON files; a mark at their beginning goes before it.
     duplicates : {"keep", "error", "drop"}
         What happens to rows that equal another one in every column.
     null_key, invalid_value : {"error", "drop", "keep"}
