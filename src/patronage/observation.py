@@ -107,8 +107,8 @@ def diagnose_features(catalogue: Catalogue, active: pd.DataFrame) -> tuple[Diagn
             note(f"feature {one.name}: {one.reason}")
     if not useful.basis:
         raise InvalidInputError(
-            f"none of the {len(catalogue.basis)} features that could form segments has a useful distribution; "
-            "`patronage features` shows each. Add features, or check the data's columns."
+            f"none of the {len(catalogue.basis)} features differs usefully between the {len(active):,} customers; there "
+            "is nothing to segment. `patronage features` shows each. Add features, or check the data's columns."
         )
     note(f"{len(useful.basis)} of {len(useful.features)} features form segments")
     return diagnosed, useful
@@ -165,7 +165,7 @@ def require_customers(newest: FeatureTable, observed: Sequence[Observed], cluste
     needed = max(MIN_CUSTOMERS, most_segments)
     if fewest < needed:
         raise InvalidInputError(
-            f"{fewest:,} customer(s) to form or judge segments (of orders, those with one in the lookback), at least "
-            f"{needed} are needed (up to {most_segments} segments are asked for). "
+            f"{fewest:,} customer(s) to form or judge segments (of table transactions, those with an order in the "
+            f"lookback), at least {needed} are needed (up to {most_segments} segments are asked for). "
             "Use more data, a longer lookback_days, or fewer segments."
         )

@@ -5,6 +5,7 @@ are allow-listed, no query can open any other file.
 """
 
 from patronage.tables.canonical import CANONICAL, KEYS, DataSource, Kind, TableSource
+from patronage.tables.database import without_passwords
 from patronage.tables.files import resolve
 from patronage.tables.opening import Tables, check_options, open_tables
 from patronage.tables.sql import Reading, first_line, quote
@@ -22,4 +23,5 @@ __all__ = [
     "open_tables",
     "quote",
     "resolve",
+    "without_passwords",
 ]

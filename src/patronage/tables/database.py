@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,15 @@ def is_url(path: str) -> bool:
 def without_password(url: str) -> str:
     """The address as it may be shown; a password may hold any sign, and may stand among the options at the end."""
     return re.sub(r"\?.*$", "?…", re.sub(r"://.*@", "://…@", url, flags=re.DOTALL), flags=re.DOTALL)
+
+
+def without_passwords(config: Any) -> Any:  # noqa: ANN401 - plain values, nested
+    """A configuration as it may be shown: every address in it without its password."""
+    if isinstance(config, Mapping):
+        return {key: without_passwords(value) for key, value in config.items()}
+    if isinstance(config, list):
+        return [without_passwords(value) for value in config]
+    return without_password(config) if isinstance(config, str) and is_url(config) else config
 
 
 def database_chunks(option: str, url: str, table: str | None) -> Iterator[pa.Table]:

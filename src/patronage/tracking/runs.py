@@ -20,7 +20,7 @@ from patronage.evaluation.judgement import Row
 from patronage.leaderboard import leaderboard_frame, leaderboard_html
 from patronage.segments import Segment
 from patronage.selection import Policy, Selection
-from patronage.tables import Tables
+from patronage.tables import Tables, without_passwords
 from patronage.tracking.store import Tracking, pointed_at
 from patronage.windows import Windows
 
@@ -166,7 +166,7 @@ def tracked_run(tracking: Tracking, config: Mapping[str, Any]) -> Iterator[Track
         )
         name = config.get("data", {}).get("name", "training")
         with mlflow.start_run(experiment_id=experiment, run_name=name) as run:
-            yield TrackedRun(mlflow, tracking, _without_password(config), run.info.run_id)
+            yield TrackedRun(mlflow, tracking, without_passwords(config), run.info.run_id)
 
 
 def _parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -191,9 +191,3 @@ def _key(name: str) -> str:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
     return json.loads(json.dumps(value))
-
-
-def _without_password(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as it may be shown: addresses lose their user and password."""
-    text = re.sub(r"://[^/@\"\s]+@", "://…@", json.dumps(config, default=str))
-    return dict(json.loads(text))
