@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 USAGE = """\
 patronage — customer segments that are judged by what they are worth later
 
+  patronage init       look at your own files and propose their configuration
   patronage train      build segments from raw tables, judge them, register the best
   patronage promote    make the challenger the champion
   patronage score      give every customer its segment
@@ -31,13 +33,31 @@ Options are given as option=value, for example: patronage train as_of=2017-10-01
 """
 
 HELP = {
+    "init": """\
+patronage init PATH… [option=value …]
+
+Looks at your files (Parquet, CSV, TSV, JSON lines, .gz), folders or a database's URL, finds out which table and column
+each is, says why, and writes a data configuration with comments; features and an experiment, where they are needed.
+Then: patronage train data=mine
+
+  name=mine                              name of the configuration
+  folder=conf                            where it is written: FOLDER/data/NAME.yaml …
+  transactions.customer_id="Client no"   what a column is, instead of leaving it to be found: TABLE.COLUMN=YOUR_COLUMN
+  transactions.formats.ordered_at=…      how its texts are written: day/month/year, month/day/year, %d.%m.%Y …
+  transactions.where="Quantity > 0"      likewise null_key, invalid_value, duplicates, timezone of a table
+  force=true                             replace what is there of that name
+  quiet=true                             only what was written
+
+Tables: customers, transactions, products, events, contacts, campaigns, answers, places. Nothing is written when
+neither customers nor transactions can be made of the files: the message says which column is missing (exit status 2).
+""",
     "train": """\
 patronage train [option=value …]
 
 Builds features from raw customer tables, fits candidate segmentations, judges each by separation, size, stability and
 what its segments are worth later, and refits, packages and registers the winner as the challenger.
 
-  data=complete_journey          the tables (conf/data); your own: --config-dir DIR data=NAME
+  data=complete_journey          the tables (conf/data); your own: patronage init
   data.transactions.path=FILE    one file of them
   features=[rfm,basket]          feature sets (conf/features)
   outcomes=purchases             what is measured later (conf/outcomes)
@@ -76,8 +96,8 @@ Customers without an order in the lookback are `dormant`; those who never ordere
     "features": """\
 patronage features [option=value …]
 
-Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect); and
-looks at every feature: what is missing, skewed, nearly constant or said twice, with a verdict. Forms no segments.
+Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect).
+Looks at every feature: what is missing, skewed, nearly constant or said twice, with a verdict. Forms no segments.
 
   data=complete_journey          the tables (conf/data); your own: patronage init
   features=[rfm,basket]          feature sets (conf/features) …
@@ -97,8 +117,8 @@ Opens the MLflow UI on the store that training logs to. Stop it with Ctrl-C.
 }
 
 COMMON = """
-For every command: --config-dir DIR adds a folder with your own configuration files; --show-config prints the options
-in force and ends.
+For every command but init: --config-dir DIR adds a folder with your own configuration files; --show-config prints the
+options in force and ends.
 """
 
 
@@ -131,8 +151,10 @@ def _run(command: str, rest: list[str]) -> int:
     if command not in HELP:
         raise InvalidConfigError(f"there is no command {command!r}; commands: {', '.join(HELP)}.")
     if {"-h", "--help"} & set(rest):
-        print(HELP[command] + COMMON, end="")
+        print(HELP[command] + ("" if command == "init" else COMMON), end="")
         return 0
+    if command == "init":  # it makes a configuration, and so needs none
+        return _init(rest)
     config_dir, show, overrides = _flags(rest)
     from patronage import config as configuration  # noqa: PLC0415 - Hydra takes half a second
 
@@ -140,7 +162,9 @@ def _run(command: str, rest: list[str]) -> int:
     if show:
         from omegaconf import OmegaConf  # noqa: PLC0415
 
-        print(OmegaConf.to_yaml(config), end="")
+        from patronage.tables import without_passwords  # noqa: PLC0415
+
+        print(OmegaConf.to_yaml(without_passwords(config)), end="")
         return 0
     _log_to_terminal(quiet=config["quiet"])
     commands: dict[str, Callable[[dict[str, Any]], int]] = {
@@ -179,6 +203,47 @@ def _log_to_terminal(*, quiet: bool) -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def _init(arguments: list[str]) -> int:
+    from patronage import terminal  # noqa: PLC0415
+    from patronage.config import config_folder  # noqa: PLC0415
+    from patronage.proposal import propose  # noqa: PLC0415
+
+    options = {"name": "mine", "folder": "conf", "force": "false", "quiet": "false"}
+    paths, wishes = [], []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if argument.startswith("-"):
+            raise InvalidConfigError(f"there is no flag {argument}; see --help.")
+        if not equals or "://" in key or Path(argument).exists():
+            paths.append(argument)
+        elif key in options:
+            options[key] = value
+        else:
+            wishes.append(argument)
+    for option in ("force", "quiet"):
+        if options[option] not in ("true", "false"):
+            raise InvalidConfigError(f"{option} must be true or false; got {options[option]!r}.")
+    quiet, force = options["quiet"] == "true", options["force"] == "true"
+    _log_to_terminal(quiet=quiet)
+    groups = [config_folder() / group for group in ("data", "features", "outcomes", "experiment")]
+    taken = {path.stem for group in groups for path in group.glob("*.yaml")}
+    shipped = "".join(path.read_text(encoding="utf-8") for path in (config_folder() / "features").glob("*.yaml"))
+    proposed = propose(
+        paths,
+        name=options["name"],
+        folder=Path(options["folder"]),
+        wishes=wishes,
+        taken=taken,
+        taken_features=re.findall(r"^(\w+):", shipped, re.MULTILINE),
+    )
+    proposed.draft.write(force=force)
+    if quiet:
+        print("\n".join(str(path) for path in proposed.draft.files))
+    else:
+        terminal.proposal(proposed)
+    return 0
 
 
 def _train(config: dict[str, Any]) -> int:

@@ -107,8 +107,8 @@ def diagnose_features(catalogue: Catalogue, active: pd.DataFrame) -> tuple[Diagn
             note(f"feature {one.name}: {one.reason}")
     if not useful.basis:
         raise InvalidInputError(
-            f"none of the {len(catalogue.basis)} features differs usefully between the {len(active):,} customers; there "
-            "is nothing to segment. `patronage features` shows each. Add features, or check the data's columns."
+            f"none of the {len(catalogue.basis)} features differs usefully between the {len(active):,} customers; "
+            "there is nothing to segment. `patronage features` shows each. Add features, or check the data's columns."
         )
     note(f"{len(useful.basis)} of {len(useful.features)} features form segments")
     return diagnosed, useful

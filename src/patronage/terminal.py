@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,7 @@ from patronage.diagnosis_page import in_words
 from patronage.distribution import BINS, one_decimal, percent
 from patronage.evaluation.judgement import Row
 from patronage.leaderboard import ordered
+from patronage.proposal import Checked, Mapped, OwnFeature, Proposed, feature_sets
 from patronage.segments import Segment
 from patronage.selection import Selection, Verdict
 
@@ -141,3 +143,81 @@ def diagnosis(diagnosed: Diagnosis) -> None:
         )
     console().print(table)
     console().print(in_words(diagnosed), highlight=False, soft_wrap=True)
+
+
+_CONFIDENCE = {"sure": "green", "likely": "yellow", "guess": "red"}
+
+
+def proposal(proposed: Proposed) -> None:
+    """Print what was found in a user's files: tables, columns with the reason, what is not used, what comes next."""
+    checked = proposed.checked
+    for one in checked.proposal.tables:
+        labels = ", ".join(file.label for file in one.files)
+        rows = sum(file.n_rows for file in one.files)
+        console().print(Text.assemble((one.table, "bold"), f" ← {labels} ({rows:,} rows)"), soft_wrap=True)
+        console().print(_columns_of(one))
+        if one.comments:
+            _listed("", [f"{option}: {comment}" for option, comment in one.comments.items()])
+        if one.extra:
+            _listed("", [f"for features of your own: {', '.join(one.extra)}"])
+    if checked.proposal.features:
+        console().print(_own_features(checked.proposal.features))
+    left_out = [f"{column}: {reason}" for column, reason in checked.proposal.left_out.items()]
+    _listed("Columns that become no feature", left_out)
+    _listed("Not used", [f"{label}: {reason}" for label, reason in checked.proposal.unused.items()])
+    _listed("What else was seen", [*_span(checked), *checked.proposal.remarks, *checked.facts])
+    _listed("Written", [str(path) for path in proposed.draft.files])
+    console().print(f"\nLook through them, then: {proposed.draft.next_command}", highlight=False, soft_wrap=True)
+
+
+def _columns_of(one: Mapped) -> Table:
+    """One table's columns, and why each is taken for what it is."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("column", no_wrap=True)
+    table.add_column("is yours", overflow="fold")
+    table.add_column("", no_wrap=True)  # how sure
+    table.add_column("because", overflow="fold", ratio=1)
+    for match in one.matches:
+        others = f"; or {', '.join(match.alternatives)}" if match.alternatives else ""
+        table.add_row(
+            Text(match.column),
+            Text(match.source),
+            Text(match.confidence, style=_CONFIDENCE[match.confidence]),
+            Text(f"{match.reason}{others}"),
+        )
+    return table
+
+
+def _own_features(features: Sequence[OwnFeature]) -> Table:
+    """Features of customers' columns, by what they do."""
+    table = Table(title="Features", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("these columns", no_wrap=True)
+    table.add_column("", overflow="fold", ratio=1)
+    told = {"basis": "form segments", "descriptor": "describe them", "sensitive": "describe them (sensitive)"}
+    for role, does in told.items():
+        given = [one for one in features if one.role == role]
+        listed = [one.column + (f" ({one.scale})" if one.scale != "none" else "") for one in given]
+        if listed:
+            table.add_row(does, Text(", ".join(listed)))
+    return table
+
+
+def _span(checked: Checked) -> list[str]:
+    told = [f"{checked.n_customers:,} customers"]
+    if checked.span is None:
+        told.append("nothing is dated: segments can be formed and described, but not judged by what customers do later")
+    else:
+        first, last = checked.span
+        told.append(
+            f"{first} to {last}, {(last - first).days + 1:,} days: lookback {checked.lookback_days} days, "
+            f"outcomes {checked.outcome_days} days{'' if checked.usual_windows else ', less than usual'}"
+        )
+    return [*told, f"feature sets: {', '.join(feature_sets(checked))}"]
+
+
+def _listed(heading: str, lines: Sequence[str]) -> None:
+    """Print lines under a heading; nothing where there are none."""
+    if heading and lines:
+        console().print(Text(heading, style="bold"))
+    for line in lines:
+        console().print(Padding(Text(f"– {line}"), (0, 0, 0, 2), expand=False), highlight=False)

@@ -167,8 +167,9 @@ def _compute(
     joins = " ".join(f"LEFT JOIN {quote(group)} USING (customer_id)" for group in groups)
     query = (
         f", {parts} "
-        f"SELECT known.customer_id, {columns}{status if with_status else ''} FROM known {joins} "
-        "ORDER BY known.customer_id"
+        f"SELECT known.customer_id::VARCHAR AS customer_id, {columns}{status if with_status else ''} "
+        f"FROM known {joins} "
+        "ORDER BY known.customer_id::VARCHAR"
     )
     try:
         return statement.run(query).to_pandas().set_index("customer_id")

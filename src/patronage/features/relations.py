@@ -44,7 +44,7 @@ def relations_of(tables: Tables) -> dict[str, str]:
         if tables.has(table):
             moment = MOMENTS[table]
             cut = f"WHERE {moment} >= $start AND {moment} < $as_of"
-            relations[table] = f"SELECT {past(tables, table)} FROM {table} {cut}"
+            relations[table] = f"SELECT {past(tables, table)} FROM keyed_{table} {cut}"
     if tables.has("answers"):
         relations["answers"] = _answers(tables)
     if ledger := _ledger(tables):
@@ -61,14 +61,13 @@ def known_customers(tables: Tables) -> str:
     """
     ordered = (
         "SELECT customer_id, true AS ordered, bool_or(ordered_at >= $start) AS recent "
-        "FROM transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL AND revenue >= 0 GROUP BY customer_id"
+        "FROM keyed_transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL AND revenue >= 0 "
+        "GROUP BY customer_id"
     )
     dated = tables.has("customers", "signed_up_at")
     there = " AND (signed_up_at IS NULL OR signed_up_at < $as_of)" if dated else ""
     flag = "false" if tables.has("transactions") else "true"
-    listed = (
-        f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM customers WHERE customer_id IS NOT NULL{there}"
-    )
+    listed = f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM keyed_customers WHERE customer_id IS NOT NULL{there}"
     if not tables.has("transactions"):
         return listed
     if not tables.has("customers"):
@@ -116,7 +115,7 @@ def _lines(tables: Tables) -> str:
             columns += ", t.revenue * p.margin_rate AS margin"
         elif "unit_cost" in products and "quantity" in has:
             columns += ", t.revenue - t.quantity * p.unit_cost AS margin"
-    source = "transactions t LEFT JOIN products p USING (product_id)" if joined else "transactions t"
+    source = "keyed_transactions t LEFT JOIN keyed_products p USING (product_id)" if joined else "keyed_transactions t"
     return (
         f"SELECT {columns} FROM {source} "
         "WHERE t.ordered_at >= $start AND t.ordered_at < $as_of AND t.customer_id IS NOT NULL"
@@ -134,8 +133,9 @@ def _has_margin(tables: Tables) -> bool:
 def _orders(tables: Tables) -> str:
     """One row per order; without an order id, an order is a customer's day; a refund alone is no order."""
     has = tables.columns["transactions"]
-    day = "ordered_at::DATE::VARCHAR"
-    key = f"coalesce(nullif(order_id, ''), {day})" if "order_id" in has else day
+    # Lines without an order id are one order a day.
+    key = "order_id, CASE WHEN order_id IS NULL THEN ordered_at::DATE END" if "order_id" in has else "ordered_at::DATE"
+    order_id = "order_id" if "order_id" in has else "ordered_at::DATE::VARCHAR AS order_id"
     columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
     columns += [f"sum({name}) AS {name}" for name in ("cost", "discount", "coupon", "quantity") if name in has]
     if _has_margin(tables):
@@ -144,7 +144,7 @@ def _orders(tables: Tables) -> str:
     if "product_id" in has:
         columns.append("count(DISTINCT product_id) AS n_products")
     grouped = (
-        f"SELECT customer_id, {key} AS order_id, {', '.join(columns)} FROM lines GROUP BY customer_id, {key} "
+        f"SELECT customer_id, {order_id}, {', '.join(columns)} FROM lines GROUP BY customer_id, {key} "
         "HAVING max(revenue) >= 0"
     )
     return (
@@ -169,7 +169,7 @@ def _answers(tables: Tables) -> str:
     score = f"CASE {cases} ELSE coalesce(TRY_CAST(answer AS DOUBLE), {number}) END::DOUBLE AS score"
     topic = "" if tables.has("answers", "topic") else ", NULL::VARCHAR AS topic"
     cut = " WHERE answered_at < $as_of" if tables.has("answers", "answered_at") else ""
-    return f"SELECT {past(tables, 'answers', skip=('score',))}, {score}{topic} FROM answers{cut}"
+    return f"SELECT {past(tables, 'answers', skip=('score',))}, {score}{topic} FROM keyed_answers{cut}"
 
 
 def _customers(tables: Tables) -> str:
@@ -184,10 +184,10 @@ def _customers(tables: Tables) -> str:
     if age:
         columns += f", coalesce({', '.join(age)})::DOUBLE AS age_years"
     if not tables.has("places") or "postcode" not in has:
-        return f"SELECT {columns} FROM customers c"
+        return f"SELECT {columns} FROM keyed_customers c"
     if place := past(tables, "places", "p", skip=list(has)):
         columns += f", {place}"
-    return f"SELECT {columns} FROM customers c LEFT JOIN places p ON p.place = c.postcode"
+    return f"SELECT {columns} FROM keyed_customers c LEFT JOIN keyed_places p ON p.place = c.postcode"
 
 
 def _ledger(tables: Tables) -> str:

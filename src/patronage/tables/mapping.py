@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +45,42 @@ _NOUNS: Mapping[Kind, str] = {
 }
 
 
+SHARED_KEYS = ("customer_id", "order_id", "product_id")
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+
+
 @dataclass(frozen=True)
 class Mapped:
-    """One open table; see `opening.Tables`."""
+    """One open table; see `opening.Tables`.
+
+    Attributes
+    ----------
+    columns, readings, notes
+    whole : mapping
+        Keys that are whole numbers in the source → SQL of the number.
+    picked : mapping
+        Column → SQL of its value.
+    rows : str
+        SQL of the rows they are picked from, from FROM on.
+    distinct : bool
+        Whether rows that equal another are left out.
+    """
 
     columns: Mapping[str, str]
     readings: Mapping[str, Reading]
     notes: tuple[str, ...]
+    whole: Mapping[str, str]
+    picked: Mapping[str, str]
+    rows: str
+    distinct: bool
+
+    def selection(self, whole: Collection[str] = ()) -> str:
+        """SQL of the canonical rows; the keys named in ``whole`` stay numbers."""
+        listed = ", ".join(
+            f"{self.whole[column] if column in whole and column in self.whole else sql} AS {quote(column)}"
+            for column, sql in self.picked.items()
+        )
+        return f"SELECT {'DISTINCT ' if self.distinct else ''}{listed} {self.rows}"
 
 
 def map_table(
@@ -118,15 +147,20 @@ class _Mapping:
                 )
                 for column, source in taken.items()
             }
-        picked = ", ".join(f"{_called(column, reading)} AS {quote(column)}" for column, reading in readings.items())
+        picked = {column: _called(column, reading) for column, reading in readings.items()}
+        whole = {
+            column: f"{quote(taken[column])}::BIGINT"
+            for column in SHARED_KEYS
+            if column in self.kinds and column in taken and types[taken[column]] in WHOLE
+        }
         canonical = {column: reading for column, reading in readings.items() if column in self.kinds}
-        self.connection.execute(
-            f"CREATE VIEW every_{self.name} AS SELECT {picked} FROM raw_{self.name} {self._kept_rows(canonical)}"
-        )
-        distinct = "DISTINCT " if self.table.duplicates == "drop" else ""
-        self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {distinct}* FROM every_{self.name}")
+        rows = f"FROM raw_{self.name} {self._kept_rows(canonical)}"
+        listed = ", ".join(f"{sql} AS {quote(column)}" for column, sql in picked.items())
+        self.connection.execute(f"CREATE VIEW every_{self.name} AS SELECT {listed} {rows}")
+        distinct = self.table.duplicates == "drop"
+        self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
-        return Mapped(columns, canonical, tuple(self.notes))
+        return Mapped(columns, canonical, tuple(self.notes), whole, picked, rows, distinct)
 
     def _origin(self) -> str:
         """The table's rows as they are given, as a relation in SQL."""
@@ -318,4 +352,5 @@ class _Mapping:
 
 def _called(column: str, reading: Reading) -> str:
     """SQL of a value; DuckDB gives a bare column its old name where the new one differs by capitals alone."""
-    return f"CASE WHEN true THEN {reading.value} END" if reading.source != column else reading.value
+    only_capitals = reading.source != column and reading.source.lower() == column.lower()
+    return f"CASE WHEN true THEN {reading.value} END" if only_capitals else reading.value

@@ -29,7 +29,8 @@ class Tables:
     source : DataSource
         Where they come from.
     connection : duckdb.DuckDBPyConnection
-        Holds, per table, the views ``raw_<table>`` (source columns and derived ones) and ``<table>`` (canonical).
+        Holds, per table, the views ``raw_<table>`` (source columns and derived ones), ``<table>`` (canonical) and
+        ``keyed_<table>`` (canonical, for features: keys that are whole numbers everywhere stay numbers).
     columns : mapping
         Table → (column → SQL type) of the canonical views.
     readings : mapping
@@ -124,6 +125,7 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
         if faults:
             config_too = any(isinstance(fault, InvalidConfigError) for fault in faults)
             raise (InvalidConfigError if config_too else InvalidInputError)("\n".join(str(fault) for fault in faults))
+        _create_keyed_views(connection, opened)
         yield Tables(
             source,
             connection,
@@ -131,6 +133,16 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
             {name: one.readings for name, one in opened.items()},
             tuple(note for one in opened.values() for note in one.notes),
         )
+
+
+def _create_keyed_views(connection: duckdb.DuckDBPyConnection, opened: Mapping[str, Mapped]) -> None:
+    """Make the views ``keyed_<table>``: the same rows, with keys as numbers where every table has them as numbers.
+
+    Features group millions of rows by these keys, and numbers take a fraction of the time and memory of their texts.
+    """
+    for name, mapped in opened.items():
+        whole = {key for key in mapped.whole if all(key in one.whole for one in opened.values() if key in one.readings)}
+        connection.execute(f"CREATE VIEW keyed_{name} AS {mapped.selection(whole)}")
 
 
 def _fence(connection: duckdb.DuckDBPyConnection, scratch: str, files: list[str]) -> None:

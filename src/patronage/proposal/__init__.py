@@ -1,0 +1,108 @@
+"""A user's own files → a proposed configuration: looked at, matched, assembled, checked, written with comments.
+
+`propose` decides everything before anything is written; `Draft.write` writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from patronage.errors import InvalidConfigError
+from patronage.proposal.assembling import Mapped, Proposal, Wishes, assemble
+from patronage.proposal.checking import Checked, check
+from patronage.proposal.facts import File
+from patronage.proposal.joining import find_join
+from patronage.proposal.looking import look, look_at
+from patronage.proposal.matching import Match
+from patronage.proposal.profiling import OwnFeature
+from patronage.proposal.rendering import Draft, draft, feature_sets
+from patronage.proposal.wishes import parse_wishes, require_name
+
+__all__ = [
+    "Checked",
+    "Draft",
+    "Mapped",
+    "Match",
+    "OwnFeature",
+    "Proposal",
+    "Proposed",
+    "Wishes",
+    "feature_sets",
+    "parse_wishes",
+    "propose",
+]
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What was found, and the files that would say so.
+
+    Attributes
+    ----------
+    checked : Checked
+    draft : Draft
+    """
+
+    checked: Checked
+    draft: Draft
+
+
+def propose(
+    paths: Sequence[str],
+    *,
+    name: str = "mine",
+    folder: Path = Path("conf"),
+    wishes: Sequence[str] = (),
+    taken: Collection[str] = (),
+    taken_features: Collection[str] = (),
+) -> Proposed:
+    """Look at files and propose which table and column each is.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files, patterns, folders, databases' URLs.
+    name : str, default "mine"
+        Of the data configuration.
+    folder : Path, default conf
+        The configuration folder.
+    wishes : sequence of str
+        What the user says: ``transactions.ordered_at=Datum``.
+    taken : collection of str
+        Names that the shipped configuration has.
+    taken_features : collection of str
+        Names of shipped features.
+
+    Raises
+    ------
+    InvalidInputError
+        No table can be made of the files, or they have faults that only their owner can mend.
+    InvalidConfigError
+        A name or a wish is none.
+    """
+    require_name(name, taken)
+    if not paths:
+        raise InvalidConfigError("name at least one file, folder or database: patronage init orders.csv customers.csv")
+    command = " ".join(["patronage init", *(_quoted(path) for path in paths)])
+    proposal = assemble(name, _joined(look(paths)), parse_wishes(wishes), command, taken_features)
+    checked = check(proposal)
+    said = " ".join([command, *(_quoted(wish) for wish in wishes)])
+    return Proposed(checked, draft(checked, folder, said))
+
+
+def _joined(files: Sequence[File]) -> list[File]:
+    """The files, and orders that are kept in two of them as one."""
+    join = find_join(files)
+    if join is None:
+        return list(files)
+    parts = (join.lines, join.orders)
+    return [look_at(join.source, parts), *(file for file in files if file not in parts)]
+
+
+def _quoted(path: str) -> str:
+    from patronage.tables.database import without_password  # noqa: PLC0415
+
+    shown = without_password(path)
+    return f'"{shown}"' if " " in shown else shown
