@@ -1,0 +1,390 @@
+"""What is made of other people's files: names in six languages, texts, codes, keys, days; guesses are told as such."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patronage.datasets import planted_personas
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.proposal import Proposed, parse_wishes, propose
+from patronage.proposal.checking import FEWEST_DAYS, windows
+from patronage.proposal.facts import Column
+from patronage.proposal.looking import look
+from patronage.proposal.profiling import midpoints, ordered
+from patronage.proposal.rendering import draft
+from patronage.proposal.vocabulary import COLUMNS, fit, words
+from patronage.tables import CANONICAL, open_tables
+
+DAYS = 400
+
+
+def lines(n_customers: int = 60, days: int = DAYS, seed: int = 0) -> pd.DataFrame:
+    """Order lines in order of time, in words that no test depends on."""
+    rng = np.random.default_rng(seed)
+    at = np.sort(rng.uniform(0, days, n_customers * 12))
+    at[0], at[-1] = 0.1, days - 0.1
+    who = rng.integers(0, n_customers, len(at))
+    return pd.DataFrame(
+        {
+            "who": 1000 + who,
+            "order": [f"B{number}" for number in range(len(at))],
+            "at": pd.Timestamp("2023-01-01") + pd.to_timedelta(at, unit="D"),
+            "what": rng.integers(100, 140, len(at)),
+            "many": rng.integers(1, 5, len(at)),
+            "price": np.round(rng.lognormal(2, 0.5, len(at)), 2),
+        }
+    )
+
+
+def csv(frame: pd.DataFrame, path: Path, **options: object) -> str:
+    """Write a text file; gives its path."""
+    frame.to_csv(path, index=False, **options)
+    return str(path)
+
+
+def mapped(proposed: Proposed, table: str) -> dict[str, str]:
+    """Canonical column → the user's, of one table."""
+    one = proposed.checked.proposal.table(table)
+    assert one is not None
+    return {match.column: match.source for match in one.matches}
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        *[(name, "customer_id") for name in ("CustomerID", "Customer ID", "household_id", "klantnummer", "Klant nr.")],
+        *[(name, "customer_id") for name in ("Kundenr.", "Kunden-Nr", "user_id", "Numéro client", "Номер клиента")],
+        *[(name, "customer_id") for name in ("CUST_ID", "Клиент", "kod_klienta", "client")],
+        *[(name, "ordered_at") for name in ("InvoiceDate", "orderdatum", "Datum", "Købsdato", "Bestelldatum", "Дата")],
+        *[(name, "revenue") for name in ("sales_value", "amount", "bedrag", "Omsætning", "Umsatz (EUR)", "Сумма")],
+        *[(name, "price") for name in ("UnitPrice", "Stukprijs", "stykpris", "Einzelpreis", "prix_unitaire", "Цена")],
+        *[(name, "quantity") for name in ("Qty", "aantal", "Antal", "Menge", "Quantité", "Кол-во")],
+        *[(name, "product_id") for name in ("SKU", "StockCode", "artikelnr", "Varenr", "Артикул", "Référence produit")],
+        *[(name, "order_id") for name in ("basket_id", "InvoiceNo", "Bestelnr", "Rechnungsnummer", "Номер заказа")],
+    ],
+)
+def test_names_of_six_languages_are_known(name: str, column: str) -> None:
+    """A column's name fits the canonical column that it means, and none of the transactions' better."""
+    scores = {one: fit(name, COLUMNS[one]) for one in ("price", *CANONICAL["transactions"])}
+    assert max(scores, key=lambda one: scores[one]) == column
+
+
+@pytest.mark.parametrize("name", ["customer_name", "description", "notes", "candidato", "weekday", "update_count"])
+def test_other_names_are_not_taken_for_keys(name: str) -> None:
+    """What only resembles a key's name is none."""
+    assert not any(fit(name, COLUMNS[one]) for one in ("customer_id", "ordered_at", "revenue", "order_id"))
+
+
+@given(st.text(alphabet="aBcД _-Æé1", max_size=12))
+def test_words_are_plain(name: str) -> None:
+    """Whatever a column is called, its words are lower-case letters and digits without accents."""
+    for word in words(name):
+        assert word.isascii()
+        assert word == word.lower()
+
+
+@given(st.integers(1, 2_000))
+def test_windows_fit_the_history(days: int) -> None:
+    """Lookback and two outcome periods never need more days than there are, and a lookback is at least an outcome."""
+    lookback_days, outcome_days = windows(days)
+    assert lookback_days + 2 * outcome_days <= max(days, 0)
+    assert (lookback_days > 0) == (days >= FEWEST_DAYS)
+    assert lookback_days >= outcome_days
+
+
+def test_bands_have_an_order_and_a_middle() -> None:
+    """Open bands lie at their ends; amounts in thousands are multiplied out."""
+    bands = ("250K+", "15-24K", "Under 15K", "100-124K")
+    assert ordered(bands) == ("Under 15K", "15-24K", "100-124K", "250K+")
+    column = Column("income", "text", is_text=True, n_rows=4, n_values=4, n_distinct=4, levels=bands)
+    assert "WHEN '15-24K' THEN 19500" in midpoints(column)
+    assert "WHEN 'Under 15K' THEN 7500" in midpoints(column)
+    assert ordered(("red", "green", "blue")) == ()
+    assert midpoints(replace(column, levels=("red", "green"))) == ""
+
+
+def test_order_of_answers_is_known_by_their_words() -> None:
+    """How often people come is ordered from never to more than once a week."""
+    told = ("Once a week", "Never", "Every three months", "More than once a week", "Once a year", "Once a month")
+    expected = ("Never", "Once a year", "Every three months", "Once a month", "Once a week", "More than once a week")
+    assert ordered(told) == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("windows-1251", "Клиент"), ("windows-1252", "Kundenr. ærø"), ("utf-8", "Клиент")]
+)
+def test_encodings_are_found(encoding: str, name: str, tmp_path: Path) -> None:
+    """Column names come out as they were written, whatever the letters."""
+    path = tmp_path / "orders.csv"
+    path.write_bytes(f"{name};Сумма\n1;2\n".encode(encoding) if "К" in name else f"{name};x\n1;2\n".encode(encoding))
+    (file,) = look([str(path)])
+    assert file.columns[0].name == name
+    assert file.source.encoding == encoding
+    assert bool(file.remarks) == (encoding != "utf-8")
+
+
+def test_facts_of_columns(tmp_path: Path) -> None:
+    """Unique values, row numbers, days as numbers and shares of missing values are seen."""
+    frame = pd.DataFrame(
+        {
+            "n": range(1, 41),
+            "id": [f"c{7 * number}" for number in range(40)],
+            "day": [20230101 + number % 28 for number in range(40)],
+            "half": ["", "1.5"] * 20,
+            "comma": ["1,5", "1.234,75"] * 20,
+        }
+    )
+    (file,) = look([csv(frame, tmp_path / "x.csv")])
+    found = {column.name: column for column in file.columns}
+    assert found["n"].is_row_number
+    assert (found["id"].is_unique, found["id"].is_row_number) == (True, False)
+    assert (found["day"].holds, str(found["day"].last)) == ("time", "2023-01-28 00:00:00")
+    assert found["half"].missing == 20
+    assert (found["comma"].holds, found["comma"].high) == ("number", 1234.75)
+
+
+def test_price_times_quantity_is_revenue_where_nothing_else_is(tmp_path: Path) -> None:
+    """With a discount that is a share, revenue is what is left of the price."""
+    frame = lines().drop(columns="order").assign(discount=0.1)
+    frame = frame.rename(columns={"who": "user_id", "many": "qty", "at": "day"})
+    frame.loc[0, "discount"] = 0.25
+    proposed = propose([csv(frame, tmp_path / "sales.csv")])
+    source = proposed.checked.proposal.source.tables["transactions"]
+    assert source.derive == {"revenue": '"qty" * "price" * (1 - coalesce("discount", 0))'}
+    assert "discount" not in mapped(proposed, "transactions")
+
+
+def test_negative_discounts_are_turned(tmp_path: Path) -> None:
+    """Money off is positive in patronage."""
+    frame = lines().rename(columns={"who": "user_id", "price": "amount"}).assign(discount=-1.5)
+    proposed = propose([csv(frame, tmp_path / "sales.csv")])
+    assert proposed.checked.proposal.source.tables["transactions"].derive["discount"] == '-"discount"'
+
+
+def test_of_two_dates_the_other_is_named(tmp_path: Path) -> None:
+    """Where two columns would do, one is taken as a guess, and the file says which else."""
+    frame = lines().rename(columns={"who": "user_id", "price": "amount", "at": "first_seen"})
+    frame["last_seen"] = frame.first_seen + pd.Timedelta(days=1)
+    proposed = propose([csv(frame, tmp_path / "sales.csv")])
+    text = proposed.draft.files[Path("conf/data/mine.yaml")]
+    assert "ordered_at: first_seen # guess: one of several columns with dates; or last_seen" in text
+
+
+def test_what_the_user_names_is_taken(tmp_path: Path) -> None:
+    """A named column beats any other, whatever it is called."""
+    frame = lines().rename(columns={"who": "user_id", "price": "amount", "at": "first_seen"})
+    frame["last_seen"] = frame.first_seen + pd.Timedelta(days=1)
+    proposed = propose([csv(frame, tmp_path / "sales.csv")], wishes=["transactions.ordered_at=last_seen"])
+    assert mapped(proposed, "transactions")["ordered_at"] == "last_seen"
+
+
+def ambiguous(folder: Path, *, in_order: bool, separator: str = ",", joint: str = "/") -> str:
+    """Days of 2023 that can be read day first or month first throughout."""
+    days = [pd.Timestamp(2023, month, day) for month in range(1, 13) for day in range(1, 13)] * 5
+    days = sorted(days) if in_order else days[::-1][::7] + days
+    frame = pd.DataFrame({"user_id": [n % 40 for n in range(len(days))], "amount": 2.5})
+    frame["date"] = [day.strftime(f"%d{joint}%m{joint}%Y") for day in days]
+    return csv(frame, folder / "sales.csv", sep=separator)
+
+
+@pytest.mark.parametrize(
+    ("shape", "why"),
+    [
+        ({"in_order": True}, "the rows are in order of time"),
+        ({"in_order": False, "separator": ";"}, "semicolons"),
+        ({"in_order": False, "joint": "."}, "dots"),
+    ],
+)
+def test_ambiguous_days_are_read_as_something_speaks_for(shape: dict[str, object], why: str, tmp_path: Path) -> None:
+    """The order of rows, semicolons or dots decide, and the file says so."""
+    proposed = propose([ambiguous(tmp_path, **shape)])  # type: ignore[arg-type]
+    text = proposed.draft.files[Path("conf/data/mine.yaml")]
+    assert "ordered_at: day/month/year #" in text
+    assert why in text
+
+
+def test_ambiguous_days_that_nothing_decides_are_asked_for(tmp_path: Path) -> None:
+    """The message says how to name the notation, and naming it does."""
+    path = ambiguous(tmp_path, in_order=False)
+    with pytest.raises(InvalidInputError, match=r"transactions\.formats\.ordered_at=day/month/year"):
+        propose([path])
+    proposed = propose([path], wishes=["transactions.formats.ordered_at=month/day/year"])
+    assert proposed.checked.proposal.source.tables["transactions"].formats == {"ordered_at": "month/day/year"}
+
+
+def test_a_table_of_other_customers_is_left_out(tmp_path: Path) -> None:
+    """Customers none of whom ever bought are another shop's."""
+    orders = csv(lines().rename(columns={"who": "customer_id", "price": "amount"}), tmp_path / "orders.csv")
+    others = csv(pd.DataFrame({"customer_id": range(9000, 9050), "town": "x"}), tmp_path / "customers.csv")
+    proposed = propose([orders, others])
+    assert proposed.checked.proposal.table("customers") is None
+    assert "none of its values of customer_id" in proposed.checked.proposal.unused[others]
+
+
+def test_keys_without_a_telling_name_are_found_by_the_other_file(tmp_path: Path) -> None:
+    """A column whose values are the customers' keys is the customer."""
+    orders = csv(lines().rename(columns={"who": "ref", "price": "amount"}), tmp_path / "orders.csv")
+    known = csv(pd.DataFrame({"customer_id": range(1000, 1060), "town": ["a", "b"] * 30}), tmp_path / "customers.csv")
+    assert mapped(propose([orders, known]), "transactions")["customer_id"] == "ref"
+
+
+def test_customers_listed_twice_are_left_out(tmp_path: Path) -> None:
+    """A fault of a table that is not needed does not keep the others from being used."""
+    orders = csv(lines().rename(columns={"who": "customer_id", "price": "amount"}), tmp_path / "orders.csv")
+    twice = pd.DataFrame({"customer_id": [*range(1000, 1060), 1000], "town": [f"t{n % 3}" for n in range(61)]})
+    known = csv(twice, tmp_path / "customers.csv")
+    proposed = propose([orders, known])
+    assert "more than once" in proposed.checked.proposal.unused[known]
+    assert not proposed.checked.proposal.features
+
+
+def test_faults_become_options(tmp_path: Path) -> None:
+    """Lines without a customer and with unreadable days are left out, and counted in a comment."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"}).astype({"customer_id": object})
+    frame.loc[3:7, "customer_id"] = None
+    frame["at"] = frame["at"].astype(str)
+    frame.loc[10:12, "at"] = "unknown"
+    text = propose([csv(frame, tmp_path / "orders.csv")]).draft.files[Path("conf/data/mine.yaml")]
+    assert "null_key: drop # 5 of 720 lines without customer_id" in text
+    assert "invalid_value: drop # values that cannot be read: 3 of ordered_at" in text
+
+
+def test_parts_of_one_table_go_together(tmp_path: Path) -> None:
+    """Files of the same columns are found by one pattern, or united where none finds only them."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    first, second = csv(frame[:300], tmp_path / "orders_1.csv"), csv(frame[300:], tmp_path / "orders_2.csv")
+    source = propose([first, second]).checked.proposal.source.tables["transactions"]
+    assert source.path == str(tmp_path / "orders_*.csv")
+    csv(frame[:5].assign(other=1), tmp_path / "orders_3.csv")
+    proposed = propose([first, second])
+    source = proposed.checked.proposal.source.tables["transactions"]
+    assert source.path is None
+    assert list(source.files.values()) == [first, second]
+    assert proposed.checked.n_customers == frame.customer_id.nunique()
+
+
+def test_orders_and_their_lines_are_joined(tmp_path: Path) -> None:
+    """Who bought and when stands in one file, what and for how much in another."""
+    frame = lines()
+    frame["order"] = [f"B{number // 3}" for number in range(len(frame))]
+    heads = frame.groupby("order", as_index=False).first()[["order", "who", "at"]]
+    heads.columns = pd.Index(["id", "customer_id", "created_at"])
+    parts = frame[["order", "what", "many", "price"]].set_axis(["order_id", "sku", "qty", "unit_price"], axis=1)
+    proposed = propose([csv(heads, tmp_path / "orders.csv"), csv(parts, tmp_path / "order_items.csv")])
+    found = mapped(proposed, "transactions")
+    assert {name: found[name] for name in ("customer_id", "ordered_at", "order_id", "product_id")} == {
+        "customer_id": "customer_id",
+        "ordered_at": "created_at",
+        "order_id": "order_id",
+        "product_id": "sku",
+    }
+    assert proposed.checked.proposal.source.tables["transactions"].derive == {"revenue": '"qty" * "unit_price"'}
+    assert not proposed.checked.proposal.unused
+    with open_tables(proposed.checked.proposal.source) as tables:
+        assert tables.count("transactions") == len(frame)
+        assert float(tables.row("SELECT sum(revenue) FROM transactions")[0]) == pytest.approx(
+            (frame.many * frame.price).sum()
+        )
+
+
+def test_own_features_have_names_that_no_shipped_one_has(tmp_path: Path) -> None:
+    """Two features of one name would be refused by training."""
+    orders = csv(lines().rename(columns={"who": "customer_id", "price": "amount"}), tmp_path / "orders.csv")
+    known = pd.DataFrame({"customer_id": range(1000, 1060), "tenure_days": [n % 7 for n in range(60)]})
+    proposed = propose([orders, csv(known, tmp_path / "customers.csv")], taken_features=["tenure_days"])
+    assert [one.name for one in proposed.checked.proposal.features] == ["tenure_days_2"]
+
+
+def test_a_list_of_customers_is_no_list_of_orders(tmp_path: Path) -> None:
+    """Each customer once, with the last order and the total: a snapshot whose numbers form segments."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"customer_id": range(100), "total_spend": rng.lognormal(3, 1, 100), "visits": range(100, 200)}
+    )
+    frame["last_order"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 90, 100), unit="D")
+    proposed = propose([csv(frame, tmp_path / "crm.csv")])
+    assert [one.table for one in proposed.checked.proposal.tables] == ["customers"]
+    assert [one.name for one in proposed.checked.proposal.features] == ["total_spend", "visits"]
+    assert proposed.checked.proposal.left_out == {"last_order": "a date"}
+
+
+LIKED = ("sun", "sea", "art", "food", "sport")
+
+
+def survey(n: int = 200, seed: int = 1) -> pd.DataFrame:
+    """Questions with yes and no, and who answered."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({f"likes_{word}": rng.choice(["Yes", "No"], n) for word in LIKED})
+    frame = frame.assign(Age=rng.integers(18, 80, n), Religion=rng.choice(["a", "b"], n))
+    return frame.assign(Plan=rng.integers(1, 4, n), Score=rng.normal(size=n))
+
+
+def test_a_battery_of_questions_forms_segments_and_the_rest_describes_them(tmp_path: Path) -> None:
+    """Age is sensitive, codes are no amounts, religion is left out, and customers that nothing names are numbered."""
+    proposed = propose([csv(survey(), tmp_path / "survey.csv")])
+    roles = {one.name: (one.role, one.scale) for one in proposed.checked.proposal.features}
+    assert {name: role for name, role in roles.items() if name.startswith("likes")} == {
+        f"likes_{word}": ("basis", "binary") for word in LIKED
+    }
+    assert roles["age"] == ("sensitive", "none")
+    assert roles["plan"] == ("descriptor", "one_hot")
+    assert roles["score"][0] == "descriptor"
+    assert proposed.checked.proposal.left_out == {"Religion": "tells of religion or belief, special personal data"}
+    assert proposed.checked.proposal.source.tables["customers"].derive == {"customer_id": "row_number() OVER ()"}
+
+
+def test_planted_tables_are_all_recognised(tmp_path: Path) -> None:
+    """Tables in patronage's own words map onto themselves, surely."""
+    planted = planted_personas(80, days=400)
+    planted.write(tmp_path, kind="csv")
+    proposed = propose([str(tmp_path)])
+    assert {one.table for one in proposed.checked.proposal.tables} == set(planted.tables)
+    for one in proposed.checked.proposal.tables:
+        for match in one.matches:
+            assert (match.column, match.confidence) == (match.source, "sure")
+    assert not proposed.checked.proposal.unused
+
+
+def test_a_proposal_tells_no_values(tmp_path: Path) -> None:
+    """What customers are called, or answered in words of their own, is in no file and in no representation."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    frame["customer_id"] = "secretary" + frame["customer_id"].astype(str)
+    frame["note"] = [f"secret {number}" for number in range(len(frame))]
+    proposed = propose([csv(frame, tmp_path / "orders.csv")])
+    assert "secret" not in "".join(proposed.draft.files.values())
+    assert "secret" not in repr(proposed)
+
+
+def test_a_password_stays_out_of_the_files(tmp_path: Path) -> None:
+    """An address with a password is read from the environment."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    checked = propose([csv(frame, tmp_path / "orders.csv")]).checked
+    (table,) = checked.proposal.tables
+    source = replace(table.source, path="postgresql://me:hunter2@host/shop", table="orders")
+    secret = replace(checked, proposal=replace(checked.proposal, tables=(replace(table, source=source),)))
+    written = draft(secret, Path("conf"), "patronage init")
+    assert "hunter2" not in "".join(written.files.values())
+    assert written.next_command == "DATABASE_URL=… patronage train data=mine"
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ("transaction.revenue=x", "did you mean transactions?"),
+        ("transactions.revenu=x", "did you mean revenue?"),
+        ("transactions.revenue=", "name the column"),
+        ("nam=x", "did you mean name?"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_told(wish: str, says: str) -> None:
+    """The nearest known word is offered."""
+    with pytest.raises(InvalidConfigError, match=r"\w") as caught:
+        parse_wishes([wish])
+    assert says in str(caught.value)
