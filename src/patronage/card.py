@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from patronage.diagnosis_page import number_in_words
 from patronage.model import SegmentationModel
 from patronage.selection import Selection
 
@@ -41,7 +42,7 @@ def model_card(model: SegmentationModel) -> str:
         "|---|---|---|---|---|",
     ]
     for segment in sorted(model.segments, key=lambda segment: segment.id):
-        value = "" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
+        value = "" if segment.value_per_customer is None else number_in_words(segment.value_per_customer)
         lines.append(f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
     lines += [
         "",

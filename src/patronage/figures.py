@@ -108,7 +108,7 @@ def _later_values(values: Axes, ordered: Sequence[Segment]) -> None:
         # Of gains and losses together no part is a share.
         part = f"  (about {100 * totals[y] / total:.0f} % of the total)" if total > 0 and totals.min() >= 0 else ""
         if not np.isnan(value):
-            values.annotate(f" {value:,.0f}{part}", (max(value, 0.0), y), va="center", fontsize=9)
+            values.annotate(f" {number_in_words(value)}{part}", (max(value, 0.0), y), va="center", fontsize=9)
     values.set_yticks([])
     known = [0.0, *(one for one in worth if not np.isnan(one))]
     width = max(max(known) - min(known), 1e-9)
