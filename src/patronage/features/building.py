@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
@@ -120,9 +120,11 @@ def build_outcomes(tables: Tables, outcomes: Catalogue, window: Window) -> pd.Da
 class _Statement:
     """The SQL that computes features over the relations of some tables, and the values bound in it."""
 
-    def __init__(self, tables: Tables, features: Sequence[Feature], start: date, as_of: date) -> None:
+    def __init__(
+        self, tables: Tables, features: Sequence[Feature], start: date, as_of: date, used: Collection[str] | None = None
+    ) -> None:
         self.tables = tables
-        self.relations = relations_of(tables)
+        self.relations = relations_of(tables, used)
         self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
         windows = sorted({feature.window_days for feature in features if feature.window_days is not None})
         for days in windows:
@@ -131,7 +133,9 @@ class _Statement:
         dates = ", ".join(f"${name} AS {name}_" for name in self.bound)
         # Who is known stands first: further down, `customers` is the relation, in which later dates are emptied.
         parts = {"known": known_customers(tables), **self.relations, "patronage_dates": f"SELECT {dates}"}
-        self.with_relations = "WITH " + ", ".join(f"{name} AS ({query})" for name, query in parts.items())
+        self.with_relations = "WITH " + ", ".join(
+            f"{name} AS NOT MATERIALIZED ({query})" for name, query in parts.items()
+        )
 
     def run(self, query: str) -> pa.Table:
         """Run a query over the relations."""
@@ -155,7 +159,8 @@ def _compute(
 ) -> pd.DataFrame:
     for feature in features:
         require_own_rows(tables, feature)
-    statement = _Statement(tables, features, start, as_of)
+    used = {name.lower() for feature in features for name in columns_of(tables, feature)}
+    statement = _Statement(tables, features, start, as_of, used)
     groups: dict[str, list[Feature]] = {}
     for feature in features:
         groups.setdefault(_group(feature), []).append(feature)
@@ -174,7 +179,7 @@ def _compute(
     try:
         return statement.run(query).to_pandas().set_index("customer_id")
     except InvalidInputError:
-        lacking = _reasons(statement, features)
+        lacking = _reasons(_Statement(tables, features, start, as_of), features)
         told = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
         raise InvalidInputError(
             f"data={tables.source.name} lacks what {len(lacking)} feature(s) need: {told}. "

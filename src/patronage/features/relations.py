@@ -5,7 +5,7 @@ Each relation is the SQL of one common table expression. Bound values are ``$sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from patronage.tables import Tables, quote
 
@@ -34,12 +34,20 @@ _AGREEMENT = (
 )
 
 
-def relations_of(tables: Tables) -> dict[str, str]:
-    """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones."""
+def relations_of(tables: Tables, used: Collection[str] | None = None) -> dict[str, str]:
+    """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones.
+
+    Parameters
+    ----------
+    tables : Tables
+    used : collection of str, optional
+        Columns, in lower case, that anything will be read of; orders leave out others. DuckDB would carry every one of
+        them, distinct counts included, through the sorting that gaps need.
+    """
     relations: dict[str, str] = {}
     if tables.has("transactions"):
         relations["lines"] = _lines(tables)
-        relations["orders"] = _orders(tables)
+        relations["orders"] = _orders(tables, used)
     for table in ("events", "contacts", "campaigns"):
         if tables.has(table):
             moment = MOMENTS[table]
@@ -67,7 +75,10 @@ def known_customers(tables: Tables) -> str:
     dated = tables.has("customers", "signed_up_at")
     there = " AND (signed_up_at IS NULL OR signed_up_at < $as_of)" if dated else ""
     flag = "false" if tables.has("transactions") else "true"
-    listed = f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM keyed_customers WHERE customer_id IS NOT NULL{there}"
+    listed = (
+        f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM keyed_customers "
+        f"WHERE customer_id IS NOT NULL{there}"
+    )
     if not tables.has("transactions"):
         return listed
     if not tables.has("customers"):
@@ -130,26 +141,36 @@ def _has_margin(tables: Tables) -> bool:
     )
 
 
-def _orders(tables: Tables) -> str:
+def _orders(tables: Tables, used: Collection[str] | None) -> str:
     """One row per order; without an order id, an order is a customer's day; a refund alone is no order."""
     has = tables.columns["transactions"]
     # Lines without an order id are one order a day.
     key = "order_id, CASE WHEN order_id IS NULL THEN ordered_at::DATE END" if "order_id" in has else "ordered_at::DATE"
     order_id = "order_id" if "order_id" in has else "ordered_at::DATE::VARCHAR AS order_id"
-    columns = ["min(ordered_at) AS ordered_at", "sum(revenue) AS revenue", "count(*) AS n_lines"]
-    columns += [f"sum({name}) AS {name}" for name in ("cost", "discount", "coupon", "quantity") if name in has]
+    columns = {"n_lines": "count(*)"}
+    columns |= {name: f"sum({name})" for name in ("cost", "discount", "coupon", "quantity") if name in has}
     if _has_margin(tables):
-        columns.append("sum(margin) AS margin")
-    columns += [f"min({name}) AS {name}" for name in ("channel", "store_id") if name in has]
+        columns["margin"] = "sum(margin)"
+    columns |= {name: f"min({name})" for name in ("channel", "store_id") if name in has}
     if "product_id" in has:
-        columns.append("count(DISTINCT product_id) AS n_products")
+        columns["n_products"] = "count(DISTINCT product_id)"
+    in_order = {
+        "gap_days": "date_diff('day', lag(ordered_at) OVER earlier, ordered_at)",
+        "order_number": "row_number() OVER earlier",
+    }
+    if used is not None:
+        columns = {name: sql for name, sql in columns.items() if name in used}
+        in_order = {name: sql for name, sql in in_order.items() if name in used}
+    listed = "".join(f", {sql} AS {name}" for name, sql in columns.items())
     grouped = (
-        f"SELECT customer_id, {order_id}, {', '.join(columns)} FROM lines GROUP BY customer_id, {key} "
-        "HAVING max(revenue) >= 0"
+        f"SELECT customer_id, {order_id}, min(ordered_at) AS ordered_at, sum(revenue) AS revenue{listed} FROM lines "
+        f"GROUP BY customer_id, {key} HAVING max(revenue) >= 0"
     )
+    if not in_order:
+        return grouped
+    following = "".join(f", {sql} AS {name}" for name, sql in in_order.items())
     return (
-        "SELECT *, date_diff('day', lag(ordered_at) OVER earlier, ordered_at) AS gap_days, "
-        f"row_number() OVER earlier AS order_number FROM ({grouped}) "
+        f"SELECT *{following} FROM ({grouped}) "
         "WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at, order_id)"
     )
 
@@ -173,7 +194,7 @@ def _answers(tables: Tables) -> str:
 
 
 def _customers(tables: Tables) -> str:
-    has = tables.columns["customers"]
+    has = {column.lower() for column in tables.columns["customers"]}
     age = []
     if "age" in has:
         age.append("TRY_CAST(c.age AS DOUBLE)")
@@ -185,7 +206,7 @@ def _customers(tables: Tables) -> str:
         columns += f", coalesce({', '.join(age)})::DOUBLE AS age_years"
     if not tables.has("places") or "postcode" not in has:
         return f"SELECT {columns} FROM keyed_customers c"
-    if place := past(tables, "places", "p", skip=list(has)):
+    if place := past(tables, "places", "p", skip=list(tables.columns["customers"])):
         columns += f", {place}"
     return f"SELECT {columns} FROM keyed_customers c LEFT JOIN keyed_places p ON p.place = c.postcode"
 
