@@ -72,7 +72,9 @@ def choice_of_k(selection: Selection, baselines: Sequence[Row], gates: Gates) ->
                 row.metrics["size/n_segments"], row.metrics[metric], "o", markersize=14, markerfacecolor="none",
                 markeredgecolor="black", markeredgewidth=1.6, label="chosen" if axes is first else None,
             )  # fmt: skip
-    first.legend(fontsize=8.5, frameon=False)
+    handles, labels = first.get_legend_handles_labels()
+    # Below the panels it covers no point, however many there are.
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
     return figure
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from patronage.diagnosis import Diagnosis
-from patronage.diagnosis_page import in_words
+from patronage.diagnosis_page import in_words, number_in_words
 from patronage.distribution import BINS, one_decimal, percent
 from patronage.evaluation.judgement import Row
 from patronage.leaderboard import ordered
@@ -64,7 +64,7 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
         table.add_column("later value per customer", justify="right")
     table.add_column("Jaccard", justify="right")
     for segment in sorted(described, key=lambda segment: segment.id):
-        worth = "–" if segment.value_per_customer is None else f"{segment.value_per_customer:,.0f}"
+        worth = "–" if segment.value_per_customer is None else number_in_words(segment.value_per_customer)
         cells = [segment.id, segment.name, f"{segment.share:.1%}", f"{segment.n_customers:,}"]
         cells += [worth] if valued else []
         cells.append(f"{segment.jaccard:.2f}")
