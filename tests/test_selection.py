@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from patronage.errors import InvalidConfigError
 from patronage.evaluation.judgement import METRICS, Row
-from patronage.selection import Gates, Policy, failed_gates, select
+from patronage.selection import Gates, Policy, elect, failed_gates, select
 
 GOOD = {
     "size/n_segments": 4.0,
@@ -259,3 +261,34 @@ def test_an_unknown_metric_is_refused(weights, named):
     with pytest.raises(InvalidConfigError, match=named) as error:
         Policy(weights)
     assert all(metric in str(error.value) for metric in METRICS)
+
+
+def proved(name: str, kept: float, k: float = 4.0) -> Row:
+    """A candidate that has passed the backtest and the rehearsal of its refit."""
+    return Row(name, "kmeans", "standard", GOOD | REFIT | {"value/kept": kept, "size/n_segments": k})
+
+
+def test_a_winner_that_fails_its_last_proof_gives_way_to_the_next_best() -> None:
+    """Its figures of the proof stand in its line, with the gate; nobody is proved twice, and nobody needlessly."""
+    rows = [proved("best", 0.9), proved("second", 0.8), proved("third", 0.7)]
+    asked: list[int] = []
+
+    def prove(position: int, row: Row) -> Row:
+        asked.append(position)
+        ari = 0.65 if row.name == "best" else 0.9
+        final = {name.replace("refit/", "final/"): m for name, m in row.metrics.items() if name.startswith("refit/")}
+        return replace(row, metrics={**row.metrics, **final, "final/ari": ari})
+
+    selection = elect(rows, KEPT, prove)
+    assert selection.winner is not None
+    assert selection.winner.row.name == "second"
+    assert selection.verdicts[0].failed == ("refit on all customers: ARI of refits 0.65 < 0.7",)
+    assert asked == [0, 1]
+
+
+def test_nobody_wins_when_all_fail_their_last_proof() -> None:
+    """A refit that finds no segments at all is a failure like any other."""
+    rows = [proved("best", 0.9), proved("second", 0.8)]
+    selection = elect(rows, KEPT, lambda _, row: replace(row, failure="no segments"))
+    assert selection.winner is None
+    assert [verdict.failed for verdict in selection.verdicts] == [("no segments",), ("no segments",)]

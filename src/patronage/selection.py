@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -173,6 +173,31 @@ def select(rows: Sequence[Row], policy: Policy) -> Selection:
             reason = _reason(rows, judged, position, winner, policy)
         verdicts.append(Verdict(row, objective, failed, reason))
     return Selection(None if winner is None else verdicts[winner], tuple(verdicts))
+
+
+def elect(rows: Sequence[Row], policy: Policy, prove: Callable[[int, Row], Row]) -> Selection:
+    """Choose a winner that passes all gates once more when it is put to its last proof.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Candidates, not baselines.
+    policy : Policy
+    prove : callable
+        Given a winner's position and line, gives the line with the figures of its proof. One that fails a gate by them
+        loses, and the next best has its turn; none is proved twice.
+    """
+    known = list(rows)
+    proved: set[int] = set()
+    while True:
+        selection = select(known, policy)
+        if selection.winner is None:
+            return selection
+        winner = selection.verdicts.index(selection.winner)
+        if winner in proved:
+            return selection
+        known[winner] = prove(winner, known[winner])
+        proved.add(winner)
 
 
 def _judge(row: Row, policy: Policy) -> tuple[float, tuple[str, ...]]:

@@ -26,7 +26,7 @@ from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import FailedRefit, Refit, refit_shortlist
 from patronage.segments import describe_segments
-from patronage.selection import Policy, Selection, Verdict, select
+from patronage.selection import Policy, Selection, Verdict, elect, select
 from patronage.tables import DataSource, open_tables
 from patronage.tracking import Tracking, register, tracked_run
 from patronage.validation import check_tables
@@ -173,14 +173,17 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                     rows[n] = rehearsal.add_to(rows[n])
             with journal.stage("refit the winner on all customers"):
                 finals: dict[int, Refit | FailedRefit] = {}
-                selection = select(rows, training.policy)
-                while (winner := _winner(selection)) is not None and winner not in finals:
-                    (finals[winner],) = refit_shortlist(
-                        [fitted[winner]], last, newest.active, n_refits=n_refits, seed=seed, workers=workers
+
+                def refit_on_all(n: int, row: Row) -> Row:
+                    (finals[n],) = refit_shortlist(
+                        [fitted[n]], last, newest.active, n_refits=n_refits, seed=seed, workers=workers
                     )
-                    # It must pass the gates once more; if it does not, it loses, and the next best has its turn.
-                    rows[winner] = finals[winner].add_to(rows[winner], "final")
-                    selection = select(rows, training.policy)
+                    return finals[n].add_to(row, "final")
+
+                # The winner must pass the gates once more; if it does not, the next best has its turn.
+                selection = elect(rows, training.policy, refit_on_all)
+                winner = None if selection.winner is None else selection.verdicts.index(selection.winner)
+                rows = [verdict.row for verdict in selection.verdicts]
             with journal.stage("confirm the winner"):
                 baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
                 confirm = {} if winner is None else judge.confirm(candidates[winner].labels)
@@ -202,11 +205,6 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                 note(f"packaged in {training.output}")
             run.log_seconds(journal.seconds)
             return replace(trained, model=model, version=version)
-
-
-def _winner(selection: Selection) -> int | None:
-    """Position of the winner among the candidates."""
-    return None if selection.winner is None else selection.verdicts.index(selection.winner)
 
 
 def _ids(
