@@ -487,7 +487,6 @@ def test_the_order_puts_what_needs_attention_first():
     assert [one.name for one in found.ordered] == ["b", "e", "c", "a", "d"]
     assert found.dropped == {"b": "b"}
     assert found.counts == {"drop": 1, "transform": 1, "keep": 3}
-    assert list(found.basis_verdicts) == ["d", "c", "b", "e", "a"]
 
 
 def test_a_sparkline_has_the_sketch_s_shape():

@@ -180,11 +180,6 @@ class Diagnosis:
         return {one.name: one.reason for one in self.features if one.verdict == "drop"}
 
     @property
-    def basis_verdicts(self) -> Mapping[str, Verdict]:
-        """Basis feature → verdict."""
-        return {one.name: one.verdict for one in self.features if one.role == "basis"}
-
-    @property
     def counts(self) -> Mapping[Verdict, int]:
         """Verdict → number of features."""
         counted = Counter(one.verdict for one in self.features)

@@ -92,8 +92,4 @@ def snapshot_day(tables: Tables, as_of: date | None) -> date:
 
 def _span(tables: Tables) -> tuple[date, date]:
     """First and last day of the table that bounds what is known."""
-    table, moment = next((table, moment) for table, moment in CLOCKS if tables.has(table))
-    first, last = tables.row(f"SELECT min({moment})::DATE, max({moment})::DATE FROM {table}")
-    if first is None:
-        raise InvalidInputError(f"table {table}: no row with a date, at least one is needed; check data.{table}.")
-    return first, last
+    return tables.span(*next((table, moment) for table, moment in CLOCKS if tables.has(table)))

@@ -63,13 +63,11 @@ class Tables:
         # Fetched to the end: DuckDB keeps a connection busy until a result is exhausted.
         return tuple(self.connection.execute(query).fetchall()[0])
 
-    def span(self) -> tuple[date, date]:
-        """First and last day with a transaction."""
-        first, last = self.row("SELECT min(ordered_at)::DATE, max(ordered_at)::DATE FROM transactions")
+    def span(self, table: str = "transactions", moment: str = "ordered_at") -> tuple[date, date]:
+        """First and last day of a table."""
+        first, last = self.row(f"SELECT min({moment})::DATE, max({moment})::DATE FROM {table}")
         if first is None:
-            raise InvalidInputError(
-                "table transactions: no row with a date, at least one is needed; check data.transactions."
-            )
+            raise InvalidInputError(f"table {table}: no row with a date, at least one is needed; check data.{table}.")
         return first, last
 
     def digest(self) -> str:
