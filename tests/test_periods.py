@@ -48,9 +48,11 @@ def test_events_date_the_windows_of_customers_without_orders() -> None:
 
 
 def test_profiles_alone_are_a_snapshot_of_one_day() -> None:
-    """All three windows are the day after the newest date that is there; a birthday is none."""
+    """All three windows are the day after the newest signing up; birthdays and ends of contracts are not meant."""
     people = PEOPLE.assign(
-        birth_date=pd.to_datetime(["1990-01-01", "2001-05-05"]), last_call=pd.to_datetime(["2020-02-28", "2019-01-01"])
+        birth_date=pd.to_datetime(["1990-01-01", "2001-05-05"]),
+        signed_up_at=pd.to_datetime(["2020-02-28", "2019-01-01"]),
+        contract_ends=pd.to_datetime(["2031-01-01", "2021-01-01"]),
     )
     with opened(customers=people) as tables:
         assert is_snapshot(tables)

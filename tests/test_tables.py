@@ -575,3 +575,38 @@ def test_what_the_system_refuses_is_told_with_the_option() -> None:
     with pytest.raises(InvalidInputError) as caught, readable("data.transactions.path"):
         raise PermissionError
     assert str(caught.value) == "data.transactions.path: there is no permission to read the file."
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"where": "true; COPY (SELECT 1) TO '{}'"},
+        {"derive": {"x": "1) FROM (SELECT 1); COPY (SELECT 1) TO '{}'; SELECT (1"}},
+    ],
+)
+def test_a_second_statement_is_refused_and_writes_nothing(
+    options: dict[str, Any], tmp_path: Path, sales: pd.DataFrame
+) -> None:
+    """What a configuration adds is an expression; a statement after it could overwrite the very file that is read."""
+    path = tmp_path / "sales.csv"
+    sales.to_csv(path, index=False)
+    before = path.read_bytes()
+    filled = {
+        name: value.format(path) if isinstance(value, str) else {key: sql.format(path) for key, sql in value.items()}
+        for name, value in options.items()
+    }
+    assert "data.transactions" in fault_of(a_source(path, **filled), InvalidConfigError)
+    assert path.read_bytes() == before
+
+
+def test_days_without_a_clock_are_the_same_day_in_every_zone(tmp_path: Path, sales: pd.DataFrame) -> None:
+    """Only moments are converted; a column of days is not."""
+    days = sales.assign(ordered_at=["2023-01-02", "2023-01-03", "2023-01-04"])
+    days.to_csv(tmp_path / "days.csv", index=False)
+    table = TableSource(path=str(tmp_path / "days.csv"), timezone="Asia/Tokyo")
+    source = DataSource("test", {"transactions": table}, timezone="Europe/Amsterdam")
+    assert [str(day) for (day,) in read(source, "SELECT ordered_at::DATE FROM transactions ORDER BY 1")] == [
+        "2023-01-02",
+        "2023-01-03",
+        "2023-01-04",
+    ]

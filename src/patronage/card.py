@@ -19,9 +19,7 @@ def model_card(model: SegmentationModel) -> str:
         "",
         "| figure | value | measured on |",
         "|---|---|---|",
-        f"| kept of the foreseeable | {short(confirm.get('kept'))} ({short(confirm.get('kept_low'))} to "
-        f"{short(confirm.get('kept_high'))}) | customers held out for confirmation |",
-        f"| best simple baseline | {short(confirm.get('kept_baseline'))} | the same, with as many segments |",
+        *_kept_lines(confirm),
         f"| agreement of refits (ARI) | {short(metrics.get('final/ari'))} | subsamples at the newest day |",
         f"| agreement with the backtested model (ARI) | {short(metrics.get('final/ari_backtest'))} | "
         "customers at the newest day |",
@@ -32,11 +30,21 @@ def model_card(model: SegmentationModel) -> str:
             if confirm.get("lift_high", 0.0) < 0
             else []
         ),
-        "Kept is a share of what *this run's* features could foresee of *its* outcomes: compare it between runs of the "
-        "same features and outcomes only, at an equal number of segments.",
-        "",
-        f"Trained on {model.about['data']} as of {model.trained_as_of}; features look back {model.lookback_days} days; "
-        f"judged on the {model.outcome_days} days after.",
+        *(
+            [
+                "Kept is a share of what *this run's* features could foresee of *its* outcomes: compare it between "
+                "runs of the same features and outcomes only, at an equal number of segments.",
+                "",
+            ]
+            if confirm
+            else []
+        ),
+        f"Trained on {model.about['data']} as of {model.trained_as_of}; "
+        + (
+            f"features look back {model.lookback_days} days; judged on the {model.outcome_days} days after."
+            if confirm
+            else "there was no later outcome to judge by, only separation and stability."
+        ),
         "",
         "| segment | name | share | later value per customer | stability (Jaccard) |",
         "|---|---|---|---|---|",
@@ -52,6 +60,20 @@ def model_card(model: SegmentationModel) -> str:
     return "\n".join(lines)
 
 
+def _kept_lines(confirm: Mapping[str, float]) -> list[str]:
+    """Lines of the card's table on what came later; none of a snapshot."""
+    if not confirm:
+        return []
+    interval = f"{short(confirm.get('kept_low'))} to {short(confirm.get('kept_high'))}"
+    lines = [
+        f"| kept of the foreseeable | {short(confirm.get('kept'))} ({interval}) | customers held out to confirm |",
+        f"| best simple baseline | {short(confirm.get('kept_baseline'))} | the same, with as many segments |",
+    ]
+    if n := int(confirm.get("after_fallbacks", 0)):
+        lines.append(f"| better candidates that failed their refit | {n} | all customers, held-out ones included |")
+    return lines
+
+
 def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
     """Markdown that tells a reviewer what a training run asked, what won and why, and what came next."""
     if selection.winner is None:
@@ -63,14 +85,19 @@ def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
         key=lambda verdict: -verdict.objective,
     )[:3]
     lines = [
-        "**Which segmentation tells most about what customers do next, and stays the same when the data wobbles?**",
+        "**Which segmentation tells most about what customers do next, and stays the same when the data wobbles?**"
+        if confirm
+        else "**Which segments do the customers fall into, and do they stay the same when the data wobble?**",
         "",
         f"**{row.name}** — {selection.winner.reason}.",
-        "",
-        f"On customers held out for confirmation it keeps **{short(confirm.get('kept'))}** of what was foreseeable "
-        f"({short(confirm.get('kept_low'))} to {short(confirm.get('kept_high'))}); the best simple baseline with as "
-        f"many segments keeps {short(confirm.get('kept_baseline'))}.",
     ]
+    if confirm:
+        lines += [
+            "",
+            f"On customers held out for confirmation it keeps **{short(confirm.get('kept'))}** of what was foreseeable "
+            f"({short(confirm.get('kept_low'))} to {short(confirm.get('kept_high'))}); the best simple baseline with "
+            f"as many segments keeps {short(confirm.get('kept_baseline'))}.",
+        ]
     if others:
         lines += ["", "Next best:", "", *(f"- {verdict.row.name}: {verdict.reason}" for verdict in others)]
     return "\n".join(lines)
@@ -78,4 +105,4 @@ def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
 
 def short(value: float | None) -> str:
     """Three digits, or that the figure does not apply."""
-    return "not applicable" if value is None else f"{value:.3g}"
+    return "not applicable" if value is None or value != value else f"{value:.3g}"  # noqa: PLR0124 - NaN

@@ -5,6 +5,7 @@ The catalogue travels with the model, so that scoring computes exactly what trai
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -129,6 +130,8 @@ class Feature:
         if self.window_days is not None and (self.window_days < 1 or self.relation == "customers"):
             rule = "customers have no dates" if self.relation == "customers" else "must be at least 1"
             raise InvalidConfigError(f"feature {self.name}: window_days {rule}; got {self.window_days}.")
+        if self.empty is not None and not math.isfinite(self.empty):
+            raise InvalidConfigError(f"feature {self.name}: empty must be a finite number or null; got {self.empty}.")
         outside_literals = re.sub(r"'(?:[^']|'')*'", "''", self.sql)  # a value may be called {match}
         if (self.expand is not None) != ("{match}" in outside_literals):
             raise InvalidConfigError(f"feature {self.name}: expand and {{match}} in sql belong together.")

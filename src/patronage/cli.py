@@ -216,7 +216,8 @@ def _init(arguments: list[str]) -> int:
         key, equals, value = argument.partition("=")
         if argument.startswith("-"):
             raise InvalidConfigError(f"there is no flag {argument}; see --help.")
-        if not equals or "://" in key or Path(argument).exists():
+        # os.path tells that a text longer than any path is none, where pathlib stops.
+        if not equals or "://" in key or os.path.exists(argument):  # noqa: PTH110
             paths.append(argument)
         elif key in options:
             options[key] = value
@@ -256,7 +257,10 @@ def _train(config: dict[str, Any]) -> int:
     terminal.leaderboard(trained.selection, trained.baselines)
     if trained.selection.winner is None or trained.model is None:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
-        advice = "Look at which gate fails: steadier or fewer features, another representation, more data, other gates."
+        advice = (
+            "Look at which gate fails. What often helps: fewer or steadier features ('features=[rfm,basket]'), a "
+            "longer look back (lookback_days=365), another representation (representation=standard), more customers."
+        )
         lines = ["no candidate passed; nothing is registered.", *misses, advice]
         raise NoCandidatePassedError("\n".join(lines))
     terminal.segments(trained.model.segments, trained.confirm)

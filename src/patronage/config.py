@@ -135,13 +135,26 @@ def _type_features(config: DictConfig, overrides: Sequence[Override]) -> None:
             with open_dict(node):
                 del node[last]
         else:
-            OmegaConf.update(config, key, override.value(), force_add=override.is_add())
+            try:
+                OmegaConf.update(config, key, override.value(), force_add=override.is_add())
+            except (AssertionError, AttributeError):
+                whole = "{by: …, top: …}" if ".expand." in key else "{…}"
+                raise InvalidConfigError(f"{key}: {parent} is not set; give it as a whole, {parent}={whole}.") from None
     _merge_feature_schema(config)  # of features that an override has added
 
 
 def _merge_feature_schema(config: DictConfig) -> None:
-    for name, entries in config.get("features", {}).items():
-        for feature, entry in entries.items():
+    for name in map(str, list(config.get("features", {}))):
+        entries = config.features[name]
+        if not isinstance(entries, DictConfig) or entries._is_none():  # noqa: SLF001
+            raise InvalidConfigError(f"features.{name} holds no features; leave the set out of features=[…] instead.")
+        if not any(isinstance(entry, DictConfig) and "relation" in entry for entry in entries.values()):
+            # An experiment changes features of a set that was not chosen this time.
+            with open_dict(config.features):
+                del config.features[name]
+            continue
+        for key, entry in entries.items():
+            feature = str(key)
             try:
                 config.features[name][feature] = OmegaConf.merge(OmegaConf.structured(FeatureSchema), entry)
             except OmegaConfBaseException as error:

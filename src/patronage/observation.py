@@ -59,8 +59,9 @@ def learn_catalogues(
     """Make the catalogues of features and outcomes ready, and tell what is left out."""
     catalogues = (
         learn_catalogue(tables, features, window),
-        learn_catalogue(tables, outcomes, window, may_be_empty=is_snapshot(tables)),
+        learn_catalogue(tables, outcomes, window, kind="outcome", may_be_empty=is_snapshot(tables)),
     )
+    _require_dated(tables, catalogues[1])
     for kind, catalogue in zip(("feature", "outcome"), catalogues, strict=True):
         tell_skipped(kind, catalogue.skipped)
     if not catalogues[0].basis:
@@ -71,6 +72,23 @@ def learn_catalogues(
     if text := [outcome.name for outcome in catalogues[1].features if outcome.is_text]:
         raise InvalidConfigError(f"outcome {text[0]} is text (its scale is ordinal or one_hot); expected a number.")
     return catalogues
+
+
+def _require_dated(tables: Tables, outcomes: Catalogue) -> None:
+    """Check that outcomes can have happened in the outcome period, and not at any time."""
+    for outcome in outcomes.features:
+        if outcome.window_days is not None:
+            raise InvalidConfigError(
+                f"outcome {outcome.name}: window_days is for features; the period is outcome_days."
+            )
+        undated = outcome.relation == "customers" or (
+            outcome.relation == "answers" and not tables.has("answers", "answered_at")
+        )
+        if undated and not is_snapshot(tables):
+            raise InvalidConfigError(
+                f"outcome {outcome.name}: {outcome.relation} has no dates, so it cannot be told from what was known "
+                "before; choose outcomes of dated tables."
+            )
 
 
 def tell_skipped(kind: str, skipped: Mapping[str, str]) -> None:

@@ -12,6 +12,8 @@ from patronage.windows import Window, Windows, plan_windows
 CLOCKS = (("transactions", "ordered_at"), ("events", "occurred_at"))
 """Tables whose first and last day bound what is known; the first one that is there counts."""
 
+_KNOWN_WHEN = ("signed_up_at", "answered_at", "occurred_at", "sent_at", "responded_at")
+
 
 def is_snapshot(tables: Tables) -> bool:
     """Whether nothing that customers do is dated, as in a survey: then nothing can be judged on what came later."""
@@ -64,30 +66,31 @@ def scoring_window(tables: Tables, as_of: date | None, lookback_days: int, outco
     earliest, latest = first + timedelta(days=lookback_days), last + timedelta(days=1)
     if earliest > latest:
         raise InvalidInputError(
-            f"lookback_days={lookback_days} is longer than the data: transactions run from {first} to {last} "
+            f"lookback_days={lookback_days} is longer than the data, which run from {first} to {last} "
             f"({(latest - first).days} days)."
         )
     if not earliest <= as_of <= latest:
         raise InvalidInputError(
-            f"as_of={as_of} is outside the data: with lookback_days={lookback_days} and transactions from {first} to "
+            f"as_of={as_of} is outside the data: with lookback_days={lookback_days} and days from {first} to "
             f"{last}, it must lie from {earliest} to {latest}."
         )
     return Window(as_of, lookback_days, outcome_days)
 
 
 def snapshot_day(tables: Tables, as_of: date | None) -> date:
-    """The day a snapshot is taken at: as given, or after the newest date in it, or today where it has none."""
+    """The day a snapshot is taken at: as given, or after the newest signing up, answer …, or today without any."""
     if as_of is not None:
         return as_of
+    today = datetime.now(UTC).date()
     newest = [
         found
         for table, columns in tables.columns.items()
-        for column, sql_type in columns.items()
-        if sql_type.startswith(("TIMESTAMP", "DATE")) and column != "birth_date"
+        for column in columns
+        if column in _KNOWN_WHEN
         for found in tables.row(f"SELECT max({quote(column)})::DATE FROM {table}")
-        if found is not None
+        if found is not None and found <= today
     ]
-    return max(newest) + timedelta(days=1) if newest else datetime.now(UTC).date()
+    return max(newest) + timedelta(days=1) if newest else today
 
 
 def _span(tables: Tables) -> tuple[date, date]:

@@ -34,15 +34,23 @@ def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
     """Print the first candidates and the baselines with as many segments as the winner."""
     table = Table(title="Leaderboard", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     wide = console().width >= _ROOM_FOR_REASONS
-    table.add_column("candidate", overflow="fold", no_wrap=wide)
-    for heading in ("k", "kept (90 %)", "ARI", "silhouette", "min share"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    judged = any(_kept(verdict.row) != "–" for verdict in selection.verdicts)
+    # A narrow window has no room for two of the figures; a snapshot's candidates have none of what came later.
+    hidden = (set() if wide else {"silhouette", "min share"}) | (set() if judged else {"kept (90 %)"})
+    headings = ("candidate", "k", "kept (90 %)", "ARI", "silhouette", "min share", "verdict")
+    for heading in headings:
+        if heading in ("candidate", "verdict"):
+            table.add_column(heading, overflow="fold", no_wrap=wide and heading == "candidate")
+        elif heading not in hidden:
+            table.add_column(heading, justify="right", no_wrap=True)
+
+    def add(cells: Sequence[str], style: str | None) -> None:
+        shown = [cell for heading, cell in zip(headings, cells, strict=True) if heading not in hidden]
+        table.add_row(*map(Text, shown), style=style)
+
     verdicts = ordered(selection)
     for verdict in verdicts[:SHOWN]:
-        table.add_row(
-            *map(Text, _candidate(verdict, wide=wide)), style="bold green" if verdict is selection.winner else None
-        )
+        add(_candidate(verdict, wide=wide), "bold green" if verdict is selection.winner else None)
     if len(verdicts) > SHOWN:
         table.add_row(Text(f"… {len(verdicts) - SHOWN} more in the leaderboard in MLflow", style="dim"))
     if selection.winner is not None:
@@ -50,7 +58,7 @@ def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
         table.add_section()
         for row in sorted(baselines, key=lambda row: -row.metrics["value/kept"]):
             if row.metrics["size/n_segments"] == k:
-                table.add_row(*map(Text, (row.name, f"{k:.0f}", _kept(row), "", "", "", "baseline")), style="dim")
+                add((row.name, f"{k:.0f}", _kept(row), "", "", "", "baseline"), "dim")
     console().print(table)
 
 
@@ -91,10 +99,11 @@ def _candidate(verdict: Verdict, *, wide: bool) -> list[str]:
     # In a narrow window the first word has to do; the reasons stand in the leaderboard in MLflow.
     short = verdict.reason.split(":")[0].split(";")[0] if verdict.passed else "fails"
     reason = verdict.reason if wide else short
+    name = verdict.row.name if wide else verdict.row.name.removesuffix(f" · {verdict.row.representation}")
     if verdict.row.failure:
-        return [verdict.row.name, "–", "–", "–", "–", "–", reason]
+        return [name, "–", "–", "–", "–", "–", reason]
     return [
-        verdict.row.name,
+        name,
         f"{metrics['size/n_segments']:.0f}",
         _kept(verdict.row),
         f"{metrics['stability/ari']:.2f}",

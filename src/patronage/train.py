@@ -187,6 +187,9 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
             with journal.stage("confirm the winner"):
                 baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
                 confirm = {} if winner is None else judge.confirm(candidates[winner].labels)
+                if confirm:
+                    # Those were refitted on the confirm customers too before the winner had its turn.
+                    confirm["after_fallbacks"] = float(len(finals) - 1)
             run.log_selection(selection, baselines, training.policy, confirm)
             trained = Trained(selection, candidates, baselines, confirm, None, "", run.run_id, journal.seconds)
             again, backtested = (None, None) if winner is None else (finals[winner], fitted[winner])

@@ -15,14 +15,14 @@ RFM = Family(
             ("a", "2023-01-01 10:00", "1", 30.0),
             ("a", "2023-01-01 10:00", "1", 10.0),
             ("a", "2023-12-22 09:00", "2", 60.0),
-            ("a", "2023-12-30 09:00", "refund", -20.0),  # no order
+            ("a", "2023-12-30 09:00", "refund", -20.0),  # no order, but money back
             ("b", "2022-09-01 00:00", "3", 0.0),
         ),
     },
     {
         "recency_days": {"a": 10, "b": 487, "silent": None},
         "orders_per_month": {"a": 2 / MONTHS, "b": 1 / MONTHS, "silent": 0},
-        "spend_per_month": {"a": 100 / MONTHS, "b": 0, "silent": 0},
+        "spend_per_month": {"a": (100 - 20) / MONTHS, "b": 0, "silent": 0},
         "tenure_days": {"a": 365, "b": 487, "silent": None},
     },
 )

@@ -158,7 +158,7 @@ class Judge:
         return self._rivals[n_segments]
 
     def confirm(self, labels: np.ndarray) -> dict[str, float]:
-        """Headline figures on the *confirm* customers, which no choice has seen; read once, for the winner.
+        """Headline figures on the *confirm* customers, by whose outcomes nothing was judged; read once, for the winner.
 
         Empty where there are no outcomes.
         """

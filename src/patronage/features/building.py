@@ -49,7 +49,7 @@ class FeatureTable:
 
 
 def learn_catalogue(
-    tables: Tables, declared: Sequence[Feature], window: Window, *, may_be_empty: bool = False
+    tables: Tables, declared: Sequence[Feature], window: Window, *, kind: str = "feature", may_be_empty: bool = False
 ) -> Catalogue:
     """Carry out expansions with the values seen in the window, and set aside what the tables do not allow.
 
@@ -61,6 +61,8 @@ def learn_catalogue(
         Declarations; names must differ.
     window : Window
         The window whose lookback the vocabularies are learned in.
+    kind : str, default "feature"
+        What the declarations are called in messages.
     may_be_empty : bool, default False
         Whether it is no error when none of the declarations can be computed.
 
@@ -98,7 +100,7 @@ def learn_catalogue(
                 ready.append((feature.name, one))
     if not ready and not may_be_empty:
         raise InvalidConfigError(
-            f"none of the {len(declared)} declared feature(s) can be computed from these tables: "
+            f"none of the {len(declared)} declared {kind}(s) can be computed from these tables: "
             + "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         )
     _require_distinct([(one.name, origin) for origin, one in ready])
@@ -114,17 +116,25 @@ def build_features(tables: Tables, catalogue: Catalogue, window: Window) -> Feat
 
 def build_outcomes(tables: Tables, outcomes: Catalogue, window: Window) -> pd.DataFrame:
     """Compute outcomes in ``[as_of, as_of + outcome_days)``; customers without rows get each outcome's ``empty``."""
-    return _compute(tables, outcomes.features, window.as_of, window.outcomes_until, with_status=False)
+    features = outcomes.features
+    return _compute(tables, features, window.as_of, window.outcomes_until, with_status=False, later=True)
 
 
 class _Statement:
     """The SQL that computes features over the relations of some tables, and the values bound in it."""
 
     def __init__(
-        self, tables: Tables, features: Sequence[Feature], start: date, as_of: date, used: Collection[str] | None = None
+        self,
+        tables: Tables,
+        features: Sequence[Feature],
+        start: date,
+        as_of: date,
+        used: Collection[str] | None = None,
+        *,
+        later: bool = False,
     ) -> None:
         self.tables = tables
-        self.relations = relations_of(tables, used)
+        self.relations = relations_of(tables, used, later=later)
         self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
         windows = sorted({feature.window_days for feature in features if feature.window_days is not None})
         for days in windows:
@@ -141,7 +151,7 @@ class _Statement:
         """Run a query over the relations."""
         try:
             return self.tables.connection.sql(f"{self.with_relations} {query}", params=self.bound).to_arrow_table()
-        except duckdb.BinderException as error:
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise InvalidInputError(f"the tables lack what a feature needs: {first_line(error)}") from None
         except duckdb.Error as error:
             # DuckDB's message may quote a customer's value.
@@ -155,12 +165,12 @@ class _Statement:
 
 
 def _compute(
-    tables: Tables, features: Sequence[Feature], start: date, as_of: date, *, with_status: bool
+    tables: Tables, features: Sequence[Feature], start: date, as_of: date, *, with_status: bool, later: bool = False
 ) -> pd.DataFrame:
     for feature in features:
         require_own_rows(tables, feature)
     used = {name.lower() for feature in features for name in columns_of(tables, feature)}
-    statement = _Statement(tables, features, start, as_of, used)
+    statement = _Statement(tables, features, start, as_of, used, later=later)
     groups: dict[str, list[Feature]] = {}
     for feature in features:
         groups.setdefault(_group(feature), []).append(feature)
@@ -178,8 +188,10 @@ def _compute(
     )
     try:
         return statement.run(query).to_pandas().set_index("customer_id")
-    except InvalidInputError:
+    except InvalidInputError as error:
         lacking = _reasons(_Statement(tables, features, start, as_of), features)
+        if not lacking:
+            raise InvalidInputError(str(error)) from None
         told = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
         raise InvalidInputError(
             f"data={tables.source.name} lacks what {len(lacking)} feature(s) need: {told}. "
@@ -226,7 +238,7 @@ def _outer(feature: Feature) -> str:
     column = f"{group}.{quote(_inner(feature))}"
     if feature.empty is None:
         return f"{column} AS {quote(feature.name)}"
-    empty = f"'{feature.empty}'" if feature.is_text else f"{float(feature.empty)!r}::DOUBLE"
+    empty = f"'{feature.empty:g}'" if feature.is_text else f"{float(feature.empty)!r}::DOUBLE"
     return f"CASE WHEN {group}.customer_id IS NULL THEN {empty} ELSE {column} END AS {quote(feature.name)}"
 
 
@@ -286,7 +298,8 @@ def _why_not(statement: _Statement, feature: Feature) -> str | None:
         message = first_line(error)
         absent = re.search(r'column "([^"]+)" not found', message)
         if absent is not None:
-            source = f" (made of {MADE_OF[absent.group(1)]})" if absent.group(1) in MADE_OF else ""
+            needed = MADE_OF.get((feature.relation, absent.group(1)))
+            source = f" (it needs {needed})" if needed is not None else ""
             return f"there is no column {absent.group(1)} in {feature.relation}{source}"
         if "not found" in message:
             return message.removeprefix("Binder Error: ")
@@ -300,9 +313,18 @@ def _why_special(tables: Tables, feature: Feature) -> str | None:
     """Tell of which special category of personal data a feature is, unless it is allowed; or None."""
     if feature.special == "allow":
         return None
-    for name in (feature.name, *sorted(columns_of(tables, feature))):
-        if category := special_category(name):
-            return f"{name} tells of {category}, special personal data; special=allow lets it in"
+    names = {feature.name, *columns_of(tables, feature)}
+    # A column may have been given another name, or be made of another one, in the data's configuration.
+    sources = {
+        table.columns.get(name, "") + " " + table.derive.get(name, "")
+        for table in tables.source.tables.values()
+        for name in names
+    }
+    where = feature.expand.where if feature.expand is not None else None
+    for text in (*sorted(names), *sorted(sources), where or "", feature.sql):
+        if category := special_category(text):
+            told = text if text in names else f"{feature.name} (by what it is made of)"
+            return f"{told} tells of {category}, special personal data; special=allow lets it in"
     return None
 
 

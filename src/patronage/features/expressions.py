@@ -6,9 +6,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from patronage.catalogue import Feature
+from patronage.catalogue import RELATIONS, Feature
 from patronage.errors import InvalidConfigError
 from patronage.tables import Tables
+
+CLOCK_AND_CHANCE = frozenset(
+    {
+        "now", "today", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp",
+        "get_current_time", "get_current_timestamp", "transaction_timestamp", "random", "uuid", "uuidv4", "uuidv7",
+        "gen_random_uuid", "setseed", "nextval",
+    }
+)  # fmt: skip
+"""What gives another value at another time: features are what was known on ``as_of``, however often computed."""
 
 
 def columns_of(tables: Tables, feature: Feature) -> set[str]:
@@ -23,9 +32,21 @@ def require_own_rows(tables: Tables, feature: Feature) -> None:
     Raises
     ------
     InvalidConfigError
-        It is no expression, more than one, or has a subquery or a window in it.
+        It is no expression, more than one, has a subquery or a window in it, reads whole rows, or what changes from
+        run to run.
     """
-    if any(node.get("class") in ("SUBQUERY", "WINDOW") for node in _nodes(_parsed(tables, feature))):
+    nodes = list(_nodes(_parsed(tables, feature)))
+    read = {str(node["column_names"][-1]).lower() for node in nodes if "column_names" in node}
+    called = {str(node["function_name"]).lower() for node in nodes if "function_name" in node}
+    if moving := sorted((read | called) & CLOCK_AND_CHANCE):
+        raise InvalidConfigError(
+            f"feature {feature.name}: {moving[0]} changes from run to run; use $as_of for the date."
+        )
+    if rows := sorted(read & set(RELATIONS)):
+        raise InvalidConfigError(
+            f"feature {feature.name}: {rows[0]} is a relation; sql must read columns, not whole rows."
+        )
+    if any(node.get("class") in ("SUBQUERY", "WINDOW") for node in nodes):
         raise InvalidConfigError(
             f"feature {feature.name}: a subquery or a window would see other customers' rows, or later ones; "
             "sql must be an aggregate over one customer's rows."
@@ -33,11 +54,18 @@ def require_own_rows(tables: Tables, feature: Feature) -> None:
 
 
 def _parsed(tables: Tables, feature: Feature) -> list[Any]:
-    """The parse tree of a feature's expression."""
+    """The parse trees of a feature's expression, and of the condition of its expansion."""
+    trees = _parsed_sql(tables, feature, feature.sql.replace("{match}", "true"))
+    if feature.expand is not None and feature.expand.where is not None:
+        trees += _parsed_sql(tables, feature, feature.expand.where)
+    return trees
+
+
+def _parsed_sql(tables: Tables, feature: Feature, given: str) -> list[Any]:
     parse = "SELECT json_serialize_sql($query)"
     trees = [
         json.loads(tables.connection.execute(parse, {"query": f"SELECT ({sql}\n)"}).fetchall()[0][0])
-        for sql in (feature.sql.replace("{match}", "true"), "1")
+        for sql in (given, "1")
     ]
     if trees[0]["error"]:
         raise InvalidConfigError(f"feature {feature.name}: sql is no expression: {trees[0]['error_message']}")

@@ -5,9 +5,10 @@ Each relation is the SQL of one common table expression. Bound values are ``$sta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
-from patronage.tables import Tables, quote
+from patronage.tables import CANONICAL, Tables, quote
 
 MOMENTS: Mapping[str, str] = {
     "lines": "ordered_at",
@@ -20,8 +21,14 @@ MOMENTS: Mapping[str, str] = {
 }
 """Relation → the column that says when a row happened."""
 
-MADE_OF: Mapping[str, str] = {"n_products": "transactions.product_id"}
-"""Column of a relation → the table's column that it needs, for messages."""
+MADE_OF: Mapping[tuple[str, str], str] = {
+    ("orders", "n_products"): "transactions.product_id",
+    ("campaigns", "revenue"): "campaigns.responded_at, or it could not be dated",
+}
+"""Relation and column → what it needs of the tables, for messages."""
+
+_RESPONSE = re.compile("(?i)respon|accept|redeem|convert|click|open|bought|purchase|react")
+"""Columns of campaigns that tell of the response, by their names."""
 
 _YES = ("yes", "y", "true", "ja", "да", "oui", "sí", "si")
 _NO = ("no", "n", "false", "nee", "nej", "nein", "нет", "non")
@@ -34,7 +41,7 @@ _AGREEMENT = (
 )
 
 
-def relations_of(tables: Tables, used: Collection[str] | None = None) -> dict[str, str]:
+def relations_of(tables: Tables, used: Collection[str] | None = None, *, later: bool = False) -> dict[str, str]:
     """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones.
 
     Parameters
@@ -43,6 +50,8 @@ def relations_of(tables: Tables, used: Collection[str] | None = None) -> dict[st
     used : collection of str, optional
         Columns, in lower case, that anything will be read of; orders leave out others. DuckDB would carry every one of
         them, distinct counts included, through the sorting that gaps need.
+    later : bool, default False
+        Whether the period is that of outcomes: answers of before it are none of them then.
     """
     relations: dict[str, str] = {}
     if tables.has("transactions"):
@@ -54,7 +63,7 @@ def relations_of(tables: Tables, used: Collection[str] | None = None) -> dict[st
             cut = f"WHERE {moment} >= $start AND {moment} < $as_of"
             relations[table] = f"SELECT {past(tables, table)} FROM keyed_{table} {cut}"
     if tables.has("answers"):
-        relations["answers"] = _answers(tables)
+        relations["answers"] = _answers(tables, later=later)
     if ledger := _ledger(tables):
         relations["ledger"] = ledger
     if tables.has("customers"):
@@ -92,6 +101,7 @@ def known_customers(tables: Tables) -> str:
 def past(tables: Tables, table: str, alias: str = "", skip: Sequence[str] = ()) -> str:
     """Select list of a table in which nothing later than ``as_of`` can be read."""
     prefix = f"{alias}." if alias else ""
+    known = CANONICAL[table]
     columns = []
     for column, sql_type in tables.columns[table].items():
         if column in skip:
@@ -99,10 +109,14 @@ def past(tables: Tables, table: str, alias: str = "", skip: Sequence[str] = ()) 
         name = f"{prefix}{quote(column)}"
         if sql_type.startswith(("TIMESTAMP", "DATE")) and column != MOMENTS.get(_relation(table)):
             columns.append(f"CASE WHEN {name} < $as_of THEN {name} END AS {quote(column)}")
-        elif table == "campaigns" and column == "revenue":
-            # What a response brought is known only once the response is; without its date it cannot be placed.
+        elif table == "campaigns" and (column == "revenue" or (column not in known and _RESPONSE.search(column))):
+            # What a response was and brought is known only once it is there; without its date it cannot be placed.
             if tables.has("campaigns", "responded_at"):
                 columns.append(f"CASE WHEN {prefix}responded_at < $as_of THEN {name} END AS {quote(column)}")
+        elif sql_type == "VARCHAR" and column not in known:
+            # A date may be kept as text: then it is a date all the same.
+            dated = f"regexp_matches({name}, '^\\d{{4}}-\\d{{2}}-\\d{{2}}') AND TRY_CAST({name} AS TIMESTAMP) >= $as_of"
+            columns.append(f"CASE WHEN NOT coalesce({dated}, false) THEN {name} END AS {quote(column)}")
         else:
             columns.append(f"{name} AS {quote(column)}")
     return ", ".join(columns)
@@ -171,12 +185,12 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
     following = "".join(f", {sql} AS {name}" for name, sql in in_order.items())
     return (
         f"SELECT *{following} FROM ({grouped}) "
-        "WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at, order_id)"
+        "WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at, order_id::VARCHAR)"
     )
 
 
-def _answers(tables: Tables) -> str:
-    """Answers with a score; a survey stays true, so answers from before the lookback count too."""
+def _answers(tables: Tables, *, later: bool) -> str:
+    """Answers with a score; to features a survey stays true, so answers from before the lookback count too."""
     word = "lower(trim(answer))"
     listed = [(_YES, 1), (_NO, 0), *((words, score) for score, words in enumerate(_AGREEMENT, 1))]
     cases = " ".join(
@@ -190,6 +204,7 @@ def _answers(tables: Tables) -> str:
     score = f"CASE {cases} ELSE coalesce(TRY_CAST(answer AS DOUBLE), {number}) END::DOUBLE AS score"
     topic = "" if tables.has("answers", "topic") else ", NULL::VARCHAR AS topic"
     cut = " WHERE answered_at < $as_of" if tables.has("answers", "answered_at") else ""
+    cut += " AND answered_at >= $start" if cut and later else ""
     return f"SELECT {past(tables, 'answers', skip=('score',))}, {score}{topic} FROM keyed_answers{cut}"
 
 
@@ -201,7 +216,12 @@ def _customers(tables: Tables) -> str:
     if "birth_date" in has:
         # Whole years lived: the difference of years, less one before this year's birthday.
         age.append("date_sub('year', TRY_CAST(c.birth_date AS TIMESTAMP), $as_of)")
-    columns = past(tables, "customers", "c", skip=("age_years",) if age else ())
+    columns = past(
+        tables,
+        "customers",
+        "c",
+        skip=[one for one in tables.columns["customers"] if age and one.lower() == "age_years"],
+    )
     if age:
         columns += f", coalesce({', '.join(age)})::DOUBLE AS age_years"
     if not tables.has("places") or "postcode" not in has:

@@ -45,7 +45,8 @@ _NOUNS: Mapping[Kind, str] = {
 }
 
 
-SHARED_KEYS = ("customer_id", "order_id", "product_id")
+SHARED_KEYS = ("customer_id",)
+"""Only this one: expressions of features may read the others, and would find text or numbers by how they are stored."""
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
@@ -127,6 +128,7 @@ class _Mapping:
         derived = "".join(f", ({sql}) AS {quote('derived ' + name)}" for name, sql in self.table.derive.items())
         raw = f"SELECT *{derived} FROM {origin} {where}"
         option = f"data.{self.name}.derive or data.{self.name}.where"
+        self._require_one_query(option, raw)
         types = describe(self.connection, option, raw)
         self.connection.execute(f"CREATE VIEW raw_{self.name} AS {raw}")
 
@@ -161,6 +163,13 @@ class _Mapping:
         self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
         return Mapped(columns, canonical, tuple(self.notes), whole, picked, rows, distinct)
+
+    def _require_one_query(self, option: str, sql: str) -> None:
+        """Check that what the configuration adds makes no further statement: one could write files."""
+        with told(option):
+            statements = self.connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise InvalidConfigError(f"{option}: expected one expression or SELECT; got {len(statements)} statements.")
 
     def _origin(self) -> str:
         """The table's rows as they are given, as a relation in SQL."""

@@ -98,11 +98,16 @@ class Reader:
                 return f"they look like {words}: set data.{self.name}.derive.{column}={sql}"
         return ""
 
+    def _are_days(self, moment: str) -> bool:
+        """Whether moments are days without a clock: a day is the same day in every zone."""
+        query = f"SELECT coalesce(bool_and({moment} = date_trunc('day', {moment})), true) FROM raw_{self.name}"
+        return bool(self.connection.execute(query).fetchall()[0][0])
+
     def _local(self, moment: str, sql_type: str) -> str:
         """SQL of a moment on the data's own clock."""
         if sql_type == "TIMESTAMP WITH TIME ZONE":
             stored_in, moment = "UTC", f"({moment} AT TIME ZONE 'UTC')"
-        elif self.stored_in is None or not sql_type.startswith("TIMESTAMP"):
+        elif self.stored_in is None or not sql_type.startswith("TIMESTAMP") or self._are_days(moment):
             return moment
         else:
             stored_in = self.stored_in
