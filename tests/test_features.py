@@ -1165,3 +1165,23 @@ def test_special_data_are_known_under_another_name(where: str, tmp_path: Path) -
     features = tuple(Feature(name, "customers", name, scale="one_hot") for name in ("grp", "town"))
     with open_tables(DataSource("test", {"customers": table})) as tables:
         assert learn_catalogue(tables, features, WINDOW).names == ["town"]
+
+
+@pytest.mark.parametrize("sql", ["max(product_id)", "count(*) FILTER (WHERE product_id < '2')", "min(order_id)"])
+def test_keys_are_the_same_text_whether_stored_as_numbers_or_not(sql: str, computed: Computed) -> None:
+    """An expression finds 9 greater than 28, as texts are, and products join either way."""
+    numbers = sales(
+        ("a", day(5), 1.0, 10, 9), ("a", day(5), 2.0, 9, 28),
+        columns="customer_id ordered_at revenue order_id product_id",
+    )  # fmt: skip
+    texts = numbers.astype({"order_id": "str", "product_id": "str"})
+    products = pd.DataFrame({"product_id": [9, 28], "category": ["x", "y"]})
+    features = (
+        Feature("f", "lines", sql, scale="one_hot"),
+        SHARE,
+        COUNT,
+        Feature("n_products", "orders", "max(n_products)"),
+    )
+    found = [computed(*features, transactions=one, products=products).frame for one in (numbers, texts)]
+    pd.testing.assert_frame_equal(*found)
+    assert found[0].loc["a", "share_x"] == pytest.approx(1 / 3)

@@ -140,7 +140,10 @@ def _lines(tables: Tables) -> str:
             columns += ", t.revenue * p.margin_rate AS margin"
         elif "unit_cost" in products and "quantity" in has:
             columns += ", t.revenue - t.quantity * p.unit_cost AS margin"
-    source = "keyed_transactions t LEFT JOIN keyed_products p USING (product_id)" if joined else "keyed_transactions t"
+    columns += "".join(f', t."key of {column}"' for column in ("order_id", "product_id") if column in has)
+    source = "keyed_transactions t"
+    if joined:
+        source += ' LEFT JOIN keyed_products p ON t."key of product_id" = p."key of product_id"'
     return (
         f"SELECT {columns} FROM {source} "
         "WHERE t.ordered_at >= $start AND t.ordered_at < $as_of AND t.customer_id IS NOT NULL"
@@ -159,15 +162,17 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
     """One row per order; without an order id, an order is a customer's day; a refund alone is no order."""
     has = tables.columns["transactions"]
     # Lines without an order id are one order a day.
-    key = "order_id, CASE WHEN order_id IS NULL THEN ordered_at::DATE END" if "order_id" in has else "ordered_at::DATE"
-    order_id = "order_id" if "order_id" in has else "ordered_at::DATE::VARCHAR AS order_id"
-    columns = {"n_lines": "count(*)"}
+    key, day, order_id = '"key of order_id"', "ordered_at::DATE", "min(order_id)"
+    grouping, tie = f"{key}, CASE WHEN {key} IS NULL THEN {day} END", f", {key}::VARCHAR"
+    if "order_id" not in has:
+        key, grouping, tie, order_id = f"{day} AS {key}", day, "", f"min({day})::VARCHAR"
+    columns = {"n_lines": "count(*)", "order_id": order_id}
     columns |= {name: f"sum({name})" for name in ("cost", "discount", "coupon", "quantity") if name in has}
     if _has_margin(tables):
         columns["margin"] = "sum(margin)"
     columns |= {name: f"min({name})" for name in ("channel", "store_id") if name in has}
     if "product_id" in has:
-        columns["n_products"] = "count(DISTINCT product_id)"
+        columns["n_products"] = 'count(DISTINCT "key of product_id")'
     in_order = {
         "gap_days": "date_diff('day', lag(ordered_at) OVER earlier, ordered_at)",
         "order_number": "row_number() OVER earlier",
@@ -177,16 +182,13 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
         in_order = {name: sql for name, sql in in_order.items() if name in used}
     listed = "".join(f", {sql} AS {name}" for name, sql in columns.items())
     grouped = (
-        f"SELECT customer_id, {order_id}, min(ordered_at) AS ordered_at, sum(revenue) AS revenue{listed} FROM lines "
-        f"GROUP BY customer_id, {key} HAVING max(revenue) >= 0"
+        f"SELECT customer_id, {key}, min(ordered_at) AS ordered_at, sum(revenue) AS revenue{listed} FROM lines "
+        f"GROUP BY customer_id, {grouping} HAVING max(revenue) >= 0"
     )
     if not in_order:
         return grouped
     following = "".join(f", {sql} AS {name}" for name, sql in in_order.items())
-    return (
-        f"SELECT *{following} FROM ({grouped}) "
-        "WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at, order_id::VARCHAR)"
-    )
+    return f"SELECT *{following} FROM ({grouped}) WINDOW earlier AS (PARTITION BY customer_id ORDER BY ordered_at{tie})"
 
 
 def _answers(tables: Tables, *, later: bool) -> str:

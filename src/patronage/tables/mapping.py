@@ -45,8 +45,12 @@ _NOUNS: Mapping[Kind, str] = {
 }
 
 
-SHARED_KEYS = ("customer_id",)
-"""Only this one: expressions of features may read the others, and would find text or numbers by how they are stored."""
+SHARED_KEYS = ("customer_id", "order_id", "product_id")
+"""Keys that features group and join by."""
+
+KEYED = ("order_id", "product_id")
+"""Of these the number stands in a column of its own, ``key of …``: an expression may read the key itself, and must find
+the same text however it is stored."""
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
@@ -76,11 +80,13 @@ class Mapped:
     distinct: bool
 
     def selection(self, whole: Collection[str] = ()) -> str:
-        """SQL of the canonical rows; the keys named in ``whole`` stay numbers."""
-        listed = ", ".join(
-            f"{self.whole[column] if column in whole and column in self.whole else sql} AS {quote(column)}"
-            for column, sql in self.picked.items()
-        )
+        """SQL of the canonical rows, and of columns to group and join by; keys named in ``whole`` are numbers there."""
+        numbers = {column: self.whole[column] for column in whole if column in self.whole}
+        columns = {column: sql if column in KEYED else numbers.get(column, sql) for column, sql in self.picked.items()}
+        columns |= {
+            f"key of {column}": numbers.get(column, self.picked[column]) for column in KEYED if column in columns
+        }
+        listed = ", ".join(f"{sql} AS {quote(column)}" for column, sql in columns.items())
         return f"SELECT {'DISTINCT ' if self.distinct else ''}{listed} {self.rows}"
 
 
