@@ -281,7 +281,10 @@ def test_what_an_earlier_proposal_left_over_is_removed(here: Path) -> None:
     assert Path("conf/outcomes/mine.yaml").exists()
 
 
-@pytest.mark.parametrize("odd", ["Who: #1", "it's", "a ${b}", "x\ny", 'the "who"', "é, ü", "- dash", "{brace}"])
+@pytest.mark.parametrize(
+    "odd",
+    ["Who: #1", "it's", "a ${b}", "x\ny", 'the "who"', "é, ü", "- dash", "{brace}", "${oc.env:HOME} x", "\\${x}", "on"],
+)
 def test_odd_column_names_survive_the_file(odd: str, here: Path) -> None:
     """Whatever a column is called, the written configuration names exactly it, and its tables open."""
     frame = pd.read_csv(orders(here), parse_dates=["order_date"]).rename(columns={"customer_id": odd})
@@ -291,6 +294,38 @@ def test_odd_column_names_survive_the_file(odd: str, here: Path) -> None:
     assert source.tables["transactions"].columns["customer_id"] == odd
     with open_tables(source) as tables:
         assert tables.scalar("SELECT count(DISTINCT customer_id) FROM transactions") == 60
+
+
+def test_a_file_name_adds_nothing_to_the_configuration(here: Path) -> None:
+    """A line break in a file's name ends no comment."""
+    Path(orders(here)).rename("a\nduplicates: drop\n.csv")
+    assert main(["init", "a\nduplicates: drop\n.csv"]) == 0
+    assert set(entries("data")) == {"name", "timezone", "transactions"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["sqlite:///missing.db"], "there is no such file"),
+        (["postgresql://host:port/shop"], "the database cannot be reached"),
+        (["orders.csv", f"transactions.where={'x' * 5000}"], "where"),
+        (["y" * 5000], "cannot be looked for"),
+    ],
+)
+def test_what_cannot_be_opened_is_told(arguments: list[str], says: str, here: Path, said: Callable[[], str]) -> None:
+    """Mistyped addresses and long texts end with a message; no database is made."""
+    orders(here)
+    assert main(["init", *arguments]) == 2
+    assert says in said()
+    assert not Path("missing.db").exists()
+
+
+def test_an_empty_first_line_is_no_header(here: Path, said: Callable[[], str]) -> None:
+    """The message says what to do."""
+    path = Path(orders(here))
+    path.write_text("\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert main(["init", "orders.csv"]) == 2
+    assert "its first line is empty" in said()
 
 
 def test_another_folder_is_named_in_the_next_command(here: Path, said: Callable[[], str]) -> None:
@@ -324,6 +359,7 @@ def test_a_wrong_call_is_told(arguments: list[str], says: str, here: Path, said:
     """Exit status 2, one line, nothing written."""
     orders(here)
     (here / "orders.xlsx").touch()
+    (here / "none.db").touch()
     assert main(["init", *arguments]) == 2
     told = said()
     assert says in told

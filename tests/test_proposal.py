@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from patronage.datasets import planted_personas
 from patronage.errors import InvalidConfigError, InvalidInputError
@@ -18,7 +19,7 @@ from patronage.proposal.checking import FEWEST_DAYS, windows
 from patronage.proposal.facts import Column
 from patronage.proposal.looking import look
 from patronage.proposal.profiling import midpoints, ordered
-from patronage.proposal.rendering import draft
+from patronage.proposal.rendering import _scalar, draft
 from patronage.proposal.vocabulary import COLUMNS, fit, words
 from patronage.tables import CANONICAL, open_tables
 
@@ -157,8 +158,37 @@ def test_price_times_quantity_is_revenue_where_nothing_else_is(tmp_path: Path) -
     frame.loc[0, "discount"] = 0.25
     proposed = propose([csv(frame, tmp_path / "sales.csv")])
     source = proposed.checked.proposal.source.tables["transactions"]
-    assert source.derive == {"revenue": '"qty" * "price" * (1 - coalesce("discount", 0))'}
-    assert "discount" not in mapped(proposed, "transactions")
+    assert source.derive == {
+        "revenue": '"qty" * "price" * (1 - coalesce("discount", 0))',
+        "discount": '"qty" * "price" * coalesce("discount", 0)',
+    }
+
+
+@pytest.mark.parametrize(("column", "high"), [("margin", 1), ("margin_pct", 60), ("Discount %", 60)])
+def test_shares_are_no_money(column: str, high: float, tmp_path: Path) -> None:
+    """Neither shares nor percentages are summed as money off or margin."""
+    frame = lines().rename(columns={"who": "user_id", "price": "amount"})
+    frame[column] = np.linspace(0, high, len(frame))
+    proposed = propose([csv(frame, tmp_path / "sales.csv")])
+    with open_tables(proposed.checked.proposal.source) as tables:
+        for name in ("discount", "margin"):
+            if name in tables.columns["transactions"]:
+                assert tables.scalar(f"SELECT count({name}) FROM transactions") == 0
+
+
+def test_a_discount_in_percent_lowers_revenue(tmp_path: Path) -> None:
+    """Revenue is what is left of quantity times price."""
+    frame = lines().rename(columns={"who": "user_id", "many": "qty"}).assign(discount_pct=20)
+    with open_tables(propose([csv(frame, tmp_path / "sales.csv")]).checked.proposal.source) as tables:
+        total = float(tables.scalar("SELECT sum(revenue) FROM transactions"))
+    assert total == pytest.approx(0.8 * (frame.qty * frame.price).sum(), abs=0.005 * len(frame))  # lines are in cents
+
+
+def test_the_cost_of_one_piece_is_multiplied(tmp_path: Path) -> None:
+    """The cost of a line is that of all its pieces."""
+    frame = lines().rename(columns={"who": "user_id", "many": "qty"}).assign(unit_cost=1.25)
+    with open_tables(propose([csv(frame, tmp_path / "sales.csv")]).checked.proposal.source) as tables:
+        assert float(tables.scalar("SELECT sum(cost) FROM transactions")) == pytest.approx(1.25 * frame.qty.sum())
 
 
 def test_negative_discounts_are_turned(tmp_path: Path) -> None:
@@ -294,6 +324,113 @@ def test_orders_and_their_lines_are_joined(tmp_path: Path) -> None:
         )
 
 
+def order_files(folder: Path, frame: pd.DataFrame, **changed: object) -> list[str]:
+    """Orders with their totals, and their lines with prices."""
+    frame = frame.assign(order=[f"B{number // 3}" for number in range(len(frame))])
+    frame["total_amount"] = (frame.many * frame.price).groupby(frame.order).transform("sum").round(2)
+    frame["quantity"] = frame.many.groupby(frame.order).transform("sum")
+    heads = frame.groupby("order", as_index=False).first()[["order", "who", "at", "total_amount", "quantity"]]
+    heads = heads.set_axis(["id", "customer_id", "created_at", "total_amount", "quantity"], axis=1)
+    heads = heads.assign(discount=2.5, shipping_cost=4.95, **changed)
+    parts = frame[["order", "what", "many", "price"]].set_axis(["order_id", "sku", "qty", "unit_price"], axis=1)
+    return [csv(heads, folder / "orders.csv"), csv(parts, folder / "order_items.csv")]
+
+
+def read_total(proposed: Proposed) -> float:
+    """Revenue of all that is read."""
+    with open_tables(proposed.checked.proposal.source) as tables:
+        return float(tables.scalar("SELECT sum(revenue) FROM transactions"))
+
+
+def test_an_orders_amounts_are_not_counted_once_a_line(tmp_path: Path) -> None:
+    """What the lines cost sums to what the orders did; nothing of a whole order stands on its lines."""
+    frame = lines()
+    order_files(tmp_path, frame)
+    proposed = propose([str(tmp_path)])
+    (table,) = proposed.checked.proposal.tables
+    assert read_total(proposed) == pytest.approx((frame.many * frame.price).sum())
+    assert not {"discount", "cost", "total_amount"} & {*table.source.columns, *table.source.derive, *table.extra}
+    assert table.source.files == {"lines": str(tmp_path / "order_items.csv"), "orders": str(tmp_path / "orders.csv")}
+
+
+def test_lines_without_money_are_not_joined(tmp_path: Path) -> None:
+    """Orders tell who, when and how much by themselves."""
+    frame = lines()
+    orders, items = order_files(tmp_path, frame)
+    pd.read_csv(items).drop(columns="unit_price").to_csv(items, index=False)
+    proposed = propose([orders, items])
+    assert proposed.checked.proposal.source.tables["transactions"].path == orders
+    assert read_total(proposed) == pytest.approx((frame.many * frame.price).sum())
+
+
+def test_rows_that_a_join_leaves_out_are_counted(tmp_path: Path) -> None:
+    """Lines without an order and orders without lines are told; of too many lines none are left out."""
+    orders, items = order_files(tmp_path, lines())
+    heads, parts = pd.read_csv(orders), pd.read_csv(items)
+    csv(heads[4:], Path(orders))
+    csv(parts[:-6], Path(items))
+    proposed = propose([orders, items])
+    for said in ("12 of 714 lines of", "2 of 236 orders of"):
+        assert any(one.startswith(said) for one in proposed.checked.proposal.remarks)
+        assert f"# {said}" in proposed.draft.files[Path("conf/data/mine.yaml")]
+    csv(heads[40:], Path(orders))
+    proposed = propose([orders, items])
+    assert proposed.checked.proposal.source.tables["transactions"].path == orders
+    assert any("is not joined with" in one for one in proposed.checked.proposal.remarks)
+
+
+@pytest.mark.parametrize(
+    ("thousands", "point", "money"), [(",", ".", ""), (".", ",", ""), (",", ".", "$"), (" ", ",", "€ ")]
+)
+def test_prices_as_text_are_computed_with(thousands: str, point: str, money: str, tmp_path: Path) -> None:
+    """Whatever separates thousands, revenue is quantity times price, of every line."""
+    frame = lines().rename(columns={"who": "user_id", "many": "qty"})
+    frame["price"] = (frame.price * 500).round(2)
+    written = [f"{price:,.2f}".translate({44: thousands, 46: point}) for price in frame.price]
+    frame.assign(price=[f"{money}{one}" for one in written]).to_parquet(tmp_path / "sales.parquet")
+    proposed = propose([str(tmp_path / "sales.parquet")])
+    assert proposed.checked.proposal.source.tables["transactions"].null_key == "error"
+    assert read_total(proposed) == pytest.approx((frame.qty * frame.price).sum())
+
+
+def test_values_that_cannot_be_read_are_not_left_out_by_the_half(tmp_path: Path) -> None:
+    """Accounting brackets are read, but not in a sum: the message says so, and nothing is proposed."""
+    frame = lines().rename(columns={"who": "user_id", "many": "qty"})
+    frame["price"] = [f"({price})" if n % 2 else str(price) for n, price in enumerate(frame.price)]
+    frame.to_parquet(tmp_path / "sales.parquet")
+    with pytest.raises(InvalidInputError, match="360 of 720 lines have values in qty, price"):
+        propose([str(tmp_path / "sales.parquet")])
+
+
+@pytest.mark.parametrize("other", ["orders_returns", "order_refunds", "orders copy", "orders.bak", "retour-orders"])
+def test_returns_and_copies_are_no_further_sales(other: str, tmp_path: Path) -> None:
+    """A file of the same columns is not united with orders where its name says that it holds no orders."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    orders, second = csv(frame, tmp_path / "orders.csv"), csv(frame, tmp_path / f"{other}.csv")
+    proposed = propose([orders, second])
+    assert proposed.checked.proposal.source.tables["transactions"].path == orders
+    assert "taken back, or a copy" in proposed.checked.proposal.unused[second]
+
+
+def test_no_pattern_begins_with_anything(tmp_path: Path) -> None:
+    """Parts whose names begin differently are united by name."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    parts = [csv(frame[:300], tmp_path / "may_sales.csv"), csv(frame[300:], tmp_path / "june_sales.csv")]
+    source = propose(parts).checked.proposal.source.tables["transactions"]
+    assert source.path is None
+    assert sorted(source.files.values()) == sorted(parts)
+
+
+def test_days_as_broken_numbers_are_read(tmp_path: Path) -> None:
+    """Whole numbers become broken ones where one is missing: 20231031.0 is that day all the same."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount", "at": "order_date"})
+    frame["order_date"] = frame.order_date.dt.strftime("%Y%m%d").astype(float)
+    frame.loc[5, "order_date"] = np.nan
+    frame.to_parquet(tmp_path / "sales.parquet")
+    with open_tables(propose([str(tmp_path / "sales.parquet")]).checked.proposal.source) as tables:
+        assert tables.count("transactions") == len(frame) - 1
+
+
 def test_own_features_have_names_that_no_shipped_one_has(tmp_path: Path) -> None:
     """Two features of one name would be refused by training."""
     orders = csv(lines().rename(columns={"who": "customer_id", "price": "amount"}), tmp_path / "orders.csv")
@@ -372,6 +509,45 @@ def test_a_password_stays_out_of_the_files(tmp_path: Path) -> None:
     written = draft(secret, Path("conf"), "patronage init")
     assert "hunter2" not in "".join(written.files.values())
     assert written.next_command == "DATABASE_URL=… patronage train data=mine"
+
+
+@given(
+    st.lists(st.sampled_from(["\\", "${", "}", "a", " ", "\n", "#", "'", '"', "1e5"])).map("".join)
+    | st.text(max_size=8)
+)
+@example("\\${a}")
+def test_any_text_survives_the_file(text: str) -> None:
+    """A text is read from a configuration as it was written, as a key's value and as a key."""
+    read = OmegaConf.to_container(OmegaConf.create(f"one: {_scalar(text)}\n"), resolve=True)
+    assert read == {"one": text}
+
+
+@pytest.mark.parametrize("name", ["on", "yes", "null", "1e5", "nan", "true", "2023-01-01"])
+def test_words_that_stand_for_values_are_quoted(name: str) -> None:
+    """A key called as a value is a text all the same."""
+    assert OmegaConf.to_container(OmegaConf.create(f"{_scalar(name)}: 1\n")) == {name: 1}
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:p@ss@host/shop", "mysql://host/shop?password=p@ss", "x://me:p/@h"]
+)
+def test_passwords_of_any_form_stay_out(address: str, tmp_path: Path) -> None:
+    """Whatever may hold a password is read from the environment."""
+    frame = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    checked = propose([csv(frame, tmp_path / "orders.csv")]).checked
+    (table,) = checked.proposal.tables
+    source = replace(table.source, path=address, table="orders")
+    secret = replace(checked, proposal=replace(checked.proposal, tables=(replace(table, source=source),)))
+    text = draft(secret, Path("conf"), "patronage init").files[Path("conf/data/mine.yaml")]
+    assert address not in text
+    assert "path: ${oc.env:DATABASE_URL} #" in text
+
+
+@pytest.mark.parametrize("name", ["null", "true", "nan", "inf", "yes", "no", "on", "off"])
+def test_names_that_stand_for_values_are_refused(name: str) -> None:
+    """`data=null` would mean no data."""
+    with pytest.raises(InvalidConfigError, match="stands for a value"):
+        propose(["orders.csv"], name=name)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patronage.errors import InvalidConfigError
 from patronage.proposal.assembling import Mapped, Proposal, Wishes, assemble
 from patronage.proposal.checking import Checked, check
 from patronage.proposal.facts import File
-from patronage.proposal.joining import find_join
+from patronage.proposal.joining import MATCHED, find_join
 from patronage.proposal.looking import look, look_at
 from patronage.proposal.matching import Match
 from patronage.proposal.profiling import OwnFeature
@@ -86,23 +86,35 @@ def propose(
     if not paths:
         raise InvalidConfigError("name at least one file, folder or database: patronage init orders.csv customers.csv")
     command = " ".join(["patronage init", *(_quoted(path) for path in paths)])
-    proposal = assemble(name, _joined(look(paths)), parse_wishes(wishes), command, taken_features)
-    checked = check(proposal)
+    said_of = parse_wishes(wishes)
+    files, told = _joined(look(paths), said_of)
+    proposal = assemble(name, files, said_of, command, taken_features)
+    checked = check(replace(proposal, remarks=(*told, *proposal.remarks)))
     said = " ".join([command, *(_quoted(wish) for wish in wishes)])
     return Proposed(checked, draft(checked, folder, said))
 
 
-def _joined(files: Sequence[File]) -> list[File]:
-    """The files, and orders that are kept in two of them as one."""
+def _joined(files: Sequence[File], wishes: Wishes) -> tuple[list[File], tuple[str, ...]]:
+    """The files, with orders that are kept in two of them as one, and what is to be said about that."""
     join = find_join(files)
     if join is None:
-        return list(files)
+        return list(files), ()
+    wanted = {source.lower() for source in wishes.columns.get("transactions", {}).values()}
+    if any(amount.lower() in wanted for amount in join.amounts):
+        return list(files), ()  # who names an order's amount wants orders, not lines
     parts = (join.lines, join.orders)
-    return [look_at(join.source, parts), *(file for file in files if file not in parts)]
+    joined = look_at(join.source, parts)
+    if joined.n_rows < MATCHED * join.lines.n_rows:
+        told = (
+            f"{join.lines.label} is not joined with {join.orders.label}: only {joined.n_rows:,} of its "
+            f"{join.lines.n_rows:,} lines have their order there"
+        )
+        return list(files), (told,)
+    return [joined, *(file for file in files if file not in parts)], join.told(joined.n_rows)
 
 
 def _quoted(path: str) -> str:
-    from patronage.tables.database import without_password  # noqa: PLC0415
+    from patronage.tables.database import is_url, without_password  # noqa: PLC0415
 
-    shown = without_password(path)
+    shown = without_password(path) if is_url(path) else path
     return f'"{shown}"' if " " in shown else shown

@@ -10,7 +10,7 @@ from patronage.proposal.facts import Column, File
 from patronage.proposal.joining import origin_of
 from patronage.proposal.matching import Fit, Match, fit_table, overlap
 from patronage.proposal.profiling import OwnFeature, midpoints, own_features
-from patronage.proposal.vocabulary import COLUMNS, FILES, fit
+from patronage.proposal.vocabulary import APART, COLUMNS, FILES, fit, words
 from patronage.tables import CANONICAL, DataSource, TableSource, quote
 
 MEANING: Mapping[str, str] = {
@@ -192,9 +192,14 @@ def _choose(possible: Sequence[Fit], wishes: Wishes) -> dict[str, list[Fit]]:
     """Table → the files it is made of: the best fit first; files of the same columns go together."""
     chosen: dict[str, list[Fit]] = {}
     placed: set[str] = set()
-    for one in sorted(possible, key=lambda fit_: -fit_.score):
+    # What is sold goes before what is taken back.
+    for one in sorted(
+        possible, key=lambda fit_: (_is_apart(fit_.file) and fit_.table not in wishes.columns, -fit_.score)
+    ):
         label = one.file.label
         same = chosen.get(one.table)
+        if same is not None and label not in placed and _is_apart(one.file) and not _is_apart(same[0].file):
+            placed.add(label)  # nor is it a table of something else
         if label in placed or (same is not None and same[0].file.shape != one.file.shape):
             continue
         if same is not None and one.table in wishes.columns and same[0].score - one.score > 5:  # noqa: PLR2004
@@ -202,6 +207,11 @@ def _choose(possible: Sequence[Fit], wishes: Wishes) -> dict[str, list[Fit]]:
         chosen.setdefault(one.table, []).append(one)
         placed.add(label)
     return {table: chosen[table] for table in CANONICAL if table in chosen}
+
+
+def _is_apart(file: File) -> bool:
+    """Whether a file's name says that its rows are no further sales."""
+    return bool(APART & set(words(file.name)))
 
 
 def _is_near(one: Fit, chosen: Mapping[str, list[Fit]]) -> bool:
@@ -271,6 +281,7 @@ def _mapped(table: str, parts: Sequence[Fit], wishes: Wishes, command: str) -> M
     comments: dict[str, str] = {}
     formats: dict[str, str] = {**wishes.formats.get(table, {})}
     for match in matches:
+        _require_settled(best.file, match, table)
         column = best.file.column(match.source)
         if column is not None and column.doubt and not match.sql and match.column not in formats:
             formats[match.column], comments[f"formats.{match.column}"] = _notation(
@@ -291,6 +302,18 @@ def _mapped(table: str, parts: Sequence[Fit], wishes: Wishes, command: str) -> M
         if column.name not in used and not any(quote(column.name) in sql for sql in derive.values())
     )  # fmt: skip
     return Mapped(table, files, tuple(matches), source, comments, extra)
+
+
+def _require_settled(file: File, match: Match, table: str) -> None:
+    """Refuse to compute with numbers that can be read in two ways; a notation cannot be named for a part of a sum."""
+    for column in file.columns:
+        computed = table == "transactions" and column.is_text and quote(column.name) in match.sql
+        if computed and column.holds == "number" and column.doubt and file.delimiter != ";":
+            raise InvalidInputError(
+                f"{file.label}, column {column.name}: {column.doubt}.\n"
+                f"{match.column} would be computed of it ({match.source}): write it as plain numbers, such as 1234.50, "
+                f"or name another column: {table}.{match.column}=…"
+            )
 
 
 def _banded(file: File, match: Match) -> Match:
@@ -348,6 +371,8 @@ def _related(tables: Sequence[Mapped]) -> tuple[list[Mapped], dict[str, str], tu
 
 def _why_unused(found: Sequence[Fit], chosen: Mapping[str, list[Fit]]) -> str:
     best = found[0]
+    if best.possible and _is_apart(best.file):
+        return "its name says that its rows are taken back, or a copy: they would be counted as further sales"
     if best.possible:
         first = chosen[best.table][0].file.label if best.table in chosen else "another file"
         return f"{first} is {best.table} already; give only one of the two"

@@ -8,7 +8,8 @@ from datetime import date
 
 from patronage.errors import InvalidInputError, PatronageError
 from patronage.proposal.assembling import Mapped, Proposal
-from patronage.tables import KEYS, Tables, open_tables
+from patronage.tables import KEYS, Tables, open_tables, quote
+from patronage.tables.notation import present
 from patronage.validation import Fault, validate
 
 LOOKBACK_DAYS, OUTCOME_DAYS = 182, 91
@@ -19,6 +20,9 @@ FEWEST_DAYS = 28
 
 TOLERATED = 0.05
 """Share of unreadable values up to which a column is taken for what it seems to be."""
+
+LEFT_OUT = 0.2
+"""Share of rows up to which those whose values cannot be read are left out unasked."""
 
 _CLOCKS = (("transactions", "ordered_at"), ("events", "occurred_at"))
 _EARLY = 0.001  # a few rows of 1900 do not make a history long
@@ -94,10 +98,16 @@ def _with_policies(opened: Tables, one: Mapped) -> Mapped:
     # A column that mostly cannot be read is not what its name says; without a key the table would be none.
     wrong = [name for name, n in invalid.items() if n > TOLERATED * n_rows and name not in keys]
     source, comments = one.source, dict(one.comments)
+    lost_keys = {key: _require_readable(opened, one, key, n_rows) for key, n in absent.items() if n}
     if wrong:
         source = replace(source, columns={name: given for name, given in source.columns.items() if name not in wrong})
         source = replace(source, derive={name: sql for name, sql in source.derive.items() if name not in wrong})
-    told = [f"{n:,} of {n_rows:,} lines without {key}" for key, n in absent.items() if n]
+    told = [
+        f"{n:,} of {n_rows:,} lines without {key}"
+        + (f" ({lost_keys[key]:,} because a number in them cannot be read)" if lost_keys[key] else "")
+        for key, n in absent.items()
+        if n
+    ]
     if told and source.null_key == "error" and all(n < n_rows for n in absent.values()):
         source = replace(source, null_key="drop")
         comments["null_key"] = f"{', '.join(told)} are left out; error stops at them instead"
@@ -112,6 +122,30 @@ def _with_policies(opened: Tables, one: Mapped) -> Mapped:
     matches = tuple(match for match in one.matches if match.column not in wrong)
     lost = tuple(match.source for match in one.matches if match.column in wrong)
     return replace(one, source=source, comments=comments, matches=matches, extra=(*one.extra, *lost))
+
+
+def _require_readable(opened: Tables, one: Mapped, key: str, n_rows: int) -> int:
+    """Rows whose derived key is empty though all that it is made of is there; too many of them are not left out.
+
+    Raises
+    ------
+    InvalidInputError
+        They are more than `LEFT_OUT` of all rows.
+    """
+    sql = one.source.derive.get(key, "")
+    parts = [column.name for column in one.files[0].columns if quote(column.name) in sql]
+    if not parts:
+        return 0
+    there = " AND ".join(present(f"{quote(part)}::VARCHAR") + " IS NOT NULL" for part in parts)
+    absent = opened.readings[one.table][key].absent
+    n_lost = int(opened.scalar(f"SELECT count(*) FILTER (WHERE ({absent}) AND {there}) FROM raw_{one.table}"))
+    if n_lost > LEFT_OUT * n_rows:
+        raise InvalidInputError(
+            f"{one.files[0].label}: {n_lost:,} of {n_rows:,} lines have values in {', '.join(parts)}, but no {key} can "
+            f"be computed of them: they are written in several ways. Write them as plain numbers, such as 1234.50, "
+            f"or name a column that has it: {one.table}.{key}=…"
+        )
+    return n_lost
 
 
 def _validated(opened: Tables, proposal: Proposal) -> Checked:

@@ -39,6 +39,8 @@ class Column:
         Two ways to read all its texts that give something else; empty where there is one.
     doubt : str
         Why nothing tells which way to read its texts is meant; empty where something does.
+    notation : str
+        How numbers are written that are stored as text, ``1,234.50`` or ``1.234,50``; empty where plainly, or unknown.
     levels : tuple of str
         Its values as text, where there are at most `MOST_LEVELS`; never printed.
     keys : frozenset of str
@@ -64,6 +66,7 @@ class Column:
     as_number: bool = False
     rivals: tuple[str, ...] = ()
     doubt: str = ""
+    notation: str = ""
     levels: tuple[str, ...] = field(default=(), repr=False)
     keys: frozenset[str] = field(default=frozenset(), repr=False)
     joint: str = ""

@@ -16,6 +16,11 @@ from patronage.tables import TableSource, quote
 from patronage.tables.database import is_url
 from patronage.tables.files import reader_of
 
+MATCHED = 0.95
+"""Share of lines whose order must be there for both files to be joined."""
+
+_AMOUNTS = ("revenue", "price", "quantity", "cost", "unit_cost", "margin", "discount", "coupon")
+
 
 @dataclass(frozen=True)
 class Join:
@@ -36,16 +41,67 @@ class Join:
 
     @property
     def source(self) -> TableSource:
-        """The lines with what is known of their orders; a column that both have is the line's."""
-        own = {column.name.lower() for column in self.lines.columns}
+        """The lines with what is known of their orders; a column that both have is the line's.
+
+        Amounts of an order stay out: on each of its lines they would count as often as it has lines.
+        """
+        own = {column.name.lower() for column in self.lines.columns} | {name.lower() for name in self.amounts}
         further = [f"orders.{quote(column.name)}" for column in self.orders.columns if column.name.lower() not in own]
-        query = (
-            f"SELECT lines.*, {', '.join(further)}\nFROM lines\n"
-            f"JOIN orders ON lines.{quote(self.line_key)}::VARCHAR = orders.{quote(self.order_key)}::VARCHAR"
-        )
+        line_key, order_key = _compared(f"lines.{quote(self.line_key)}"), _compared(f"orders.{quote(self.order_key)}")
+        query = f"SELECT lines.*, {', '.join(further)}\nFROM lines\nJOIN orders\n  ON {line_key}\n  = {order_key}"
         given = self.lines.source
         files = {"lines": self.lines.path, "orders": self.orders.path}
         return TableSource(query=query, files=files, header=given.header, encoding=given.encoding)
+
+    @property
+    def amounts(self) -> tuple[str, ...]:
+        """Columns of the orders that hold money or quantities of a whole order."""
+        own = {column.name.lower() for column in self.lines.columns}
+        return tuple(
+            column.name
+            for column in self.orders.columns
+            if column.holds == "number"
+            and column.name.lower() not in own
+            and any(fit(column.name, COLUMNS[one]) for one in _AMOUNTS)
+            and not any(fit(column.name, COLUMNS[one]) for one in ("customer_id", "order_id"))
+        )
+
+    @property
+    def n_orders_without_lines(self) -> int:
+        """Orders that none of the lines names."""
+        order_key, line_key = self.orders.column(self.order_key), self.lines.column(self.line_key)
+        return len(order_key.keys - line_key.keys) if order_key is not None and line_key is not None else 0
+
+    def told(self, n_joined: int) -> tuple[str, ...]:
+        """What joining leaves out.
+
+        Parameters
+        ----------
+        n_joined : int
+            Lines whose order is there.
+        """
+        told = []
+        if n := self.lines.n_rows - n_joined:
+            told.append(
+                f"{n:,} of {self.lines.n_rows:,} lines of {self.lines.label} are left out: "
+                f"their order is not in {self.orders.label}"
+            )
+        if n := self.n_orders_without_lines:
+            told.append(
+                f"{n:,} of {self.orders.n_rows:,} orders of {self.orders.label} are left out: "
+                f"none of the lines in {self.lines.label} is theirs"
+            )
+        if self.amounts:
+            told.append(
+                f"not taken from {self.orders.label}, for they are of a whole order and would count once a line: "
+                f"{', '.join(self.amounts)}"
+            )
+        return tuple(told)
+
+
+def _compared(column: str) -> str:
+    """SQL of a key as it is compared: 7.0 is the order 7."""
+    return f"regexp_replace(trim({column}::VARCHAR), '\\.0+$', '')"
 
 
 def find_join(files: Sequence[File]) -> Join | None:
@@ -55,7 +111,8 @@ def find_join(files: Sequence[File]) -> Join | None:
     """
     plain = [file for file in files if file.source.query is None and not is_url(file.path)]
     for lines in plain:
-        if _knows(lines, "customer_id") or not any(_knows(lines, one) for one in ("price", "quantity", "revenue")):
+        # Lines that tell no money add nothing to what the orders tell.
+        if _knows(lines, "customer_id") or not any(_counts(lines, one) for one in ("price", "revenue")):
             continue
         for orders in plain:
             alike = (orders.source.header, orders.source.encoding) == (lines.source.header, lines.source.encoding)
@@ -73,6 +130,10 @@ def find_join(files: Sequence[File]) -> Join | None:
 
 def _knows(file: File, column: str) -> bool:
     return any(fit(one.name, COLUMNS[column]) >= PART - 0.1 for one in file.columns)
+
+
+def _counts(file: File, column: str) -> bool:
+    return any(one.holds == "number" and fit(one.name, COLUMNS[column]) >= PART - 0.1 for one in file.columns)
 
 
 def _names_orders(column: Column, file: File) -> bool:
@@ -113,6 +174,8 @@ def _pattern(paths: Sequence[str]) -> str:
     if len(folders) > 1 or any(sign in path for path in paths for sign in "*?["):
         return ""
     start = next((n for n, signs in enumerate(zip(*names, strict=False)) if len(set(signs)) > 1), 0)
+    if not start:
+        return ""  # what begins with anything would find later whatever is put there
     turned = [name[::-1] for name in names]
     end = next((n for n, signs in enumerate(zip(*turned, strict=False)) if len(set(signs)) > 1), 0)
     name = f"{names[0][:start]}*{names[0][len(names[0]) - end :]}"

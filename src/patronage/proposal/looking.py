@@ -33,6 +33,7 @@ _EXACT_ROWS = 5_000_000  # of more rows, different values are counted by their h
 _NUMERIC = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
             "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 _NOTHING = "'', 'na', 'n/a', '#n/a', 'null', 'none', 'nan', '-'"
+_SHOWN = 60
 _FIRST_DAY, _LAST_DAY = 19_000_101, 21_001_231
 
 
@@ -48,7 +49,9 @@ def look(paths: Sequence[str]) -> list[File]:
     """
     found: list[File] = []
     for path in paths:
-        found += [_looked_at(source, path, label, name, remarks) for source, label, name, remarks in _sources(path)]
+        for source, label, name, remarks in _sources(path):
+            # Of a folder each file is a path of its own.
+            found.append(_looked_at(source, path if is_url(path) else label, label, name, remarks))
     return found
 
 
@@ -64,7 +67,13 @@ def _sources(path: str) -> Iterator[tuple[TableSource, str, str, tuple[str, ...]
         yield from _database(path)
         return
     folder = Path(path)
-    files = sorted(str(one) for one in folder.iterdir() if reader_of(one.name)) if folder.is_dir() else [path]
+    try:
+        files = sorted(str(one) for one in folder.iterdir() if reader_of(one.name)) if folder.is_dir() else [path]
+        for file in files:
+            resolve(file)
+    except (OSError, ValueError) as error:  # longer than any path, or with a sign that none has
+        shown = path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
+        raise InvalidInputError(f"{shown}: cannot be looked for ({type(error).__name__}); give paths.") from None
     if not files:
         raise InvalidInputError(f"{path}: the folder has no file of a known kind: {', '.join(sorted(READERS))}.")
     for file in files:
@@ -91,9 +100,13 @@ def _database(url: str) -> Iterator[tuple[TableSource, str, str, tuple[str, ...]
     shown = without_password(url)
     try:
         engine = sqlalchemy.create_engine(url)
+        file = engine.url.database
+        if engine.dialect.name == "sqlite" and file not in (None, "", ":memory:") and not Path(str(file)).is_file():
+            # SQLite would make an empty database of that name.
+            raise InvalidInputError(f"{shown}: there is no such file; expected a SQLite database.")
         inspector = sqlalchemy.inspect(engine)
         names = [*inspector.get_table_names(), *inspector.get_view_names()]
-    except (SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError, ValueError) as error:
         raise InvalidConfigError(
             f"{shown}: the database cannot be reached ({type(error).__name__}); expected an address such as "
             "sqlite:///shop.db or postgresql+psycopg://host/shop, with its driver installed."
@@ -121,9 +134,14 @@ def _text_source(path: str, file: str) -> tuple[TableSource, tuple[str, ...]]:
         ) from None
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return TableSource(path=path), ()
-    lines = head.decode(encoding if encoding is not None else "utf-8-sig", errors="replace").splitlines()[:20]
+    text = head.decode(encoding if encoding is not None else "utf-8-sig", errors="replace")
+    lines = text.splitlines()[:20]
     if not lines:
         raise InvalidInputError(f"{path}: the file is empty.")
+    if not lines[0].strip():
+        raise InvalidInputError(
+            f"{path}: its first line is empty; take it out, so that the first line names the columns."
+        )
     remarks = [] if encoding is None else [f"not written in UTF-8; read as {encoding}, a guess from its letters"]
     names = max((next(csv.reader([lines[0]], delimiter=sign)) for sign in DELIMITERS), key=len)
     parts = {len(line.split()) for line in lines if line.strip()}
@@ -293,7 +311,7 @@ def _read(tables: Tables, column: Column) -> Column:
     found = probe(values)
     if found is None:
         return column
-    column = replace(column, holds=found.holds, rivals=found.rivals, doubt=found.doubt)
+    column = replace(column, holds=found.holds, rivals=found.rivals, doubt=found.doubt, notation=found.notation)
     if found.holds == "number":
         column = replace(column, low=found.low, high=found.high, whole=found.whole, skew=found.skew)
     elif found.low is not None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from patronage.proposal.facts import Column, File
-from patronage.proposal.vocabulary import COLUMNS, COMPOUND, EXACT, FILES, fit
+from patronage.proposal.probing import RIVALS, number
+from patronage.proposal.vocabulary import COLUMNS, COMPOUND, EXACT, FILES, SHARES, UNIT_COSTS, fit, words
 from patronage.tables import CANONICAL, KEYS, Kind, quote
 
 Confidence = Literal["sure", "likely", "guess"]
@@ -124,6 +125,7 @@ def fit_table(table: str, file: File, given: Mapping[str, str], others: Sequence
     if table == "transactions":
         _find_revenue(file, matches)
         _as_money_off(file, matches)
+        _cost_of_units(file, matches)
     if table == "customers" and "birth_year" in matches:
         _date_birth(matches)
     steps = [matches.pop(step) for step in STEPS if step in matches]
@@ -252,8 +254,9 @@ def _find_revenue(file: File, matches: dict[str, Match]) -> None:
         source = f"{quantity.source} × {price.source}"
         discount = matches.get("discount")
         rate = file.column(discount.source) if discount is not None else None
-        if rate is not None and _is_rate(rate):
-            sql += f" * (1 - coalesce({_number(file, rate.name)}, 0))"
+        if rate is not None and (_is_rate(rate) or _is_percent(rate)):
+            share = _number(file, rate.name) if _is_rate(rate) else f"{_number(file, rate.name)} / 100"
+            sql += f" * (1 - coalesce({share}, 0))"
             source += f" × (1 − {rate.name})"
         confidence: Confidence = "guess" if price.alternatives else "likely"
         reason = "no column has the amount"
@@ -279,8 +282,11 @@ def _amounts(file: File, matches: Mapping[str, Match]) -> list[Column]:
 def _number(file: File, name: str) -> str:
     """SQL of a column as a number; text with some values that are none must not stop the run."""
     column = file.column(name)
-    text = column is not None and column.is_text
-    return f"try_cast({quote(name)} AS DOUBLE)" if text else quote(name)
+    if column is None or not column.is_text:
+        return quote(name)
+    # What can be read in two ways is a comma's where semicolons part the columns; else `assembling` asks.
+    semicolons = column.rivals and file.delimiter == ";"
+    return number(name, RIVALS["number"][1] if semicolons else column.notation)
 
 
 def _is_rate(column: Column) -> bool:
@@ -289,15 +295,46 @@ def _is_rate(column: Column) -> bool:
     return known and (column.low or 0.0) >= 0 and (column.high or 0.0) <= 1
 
 
+def _is_percent(column: Column) -> bool:
+    """Whether a column's name says that its numbers are shares."""
+    return "%" in column.name or bool(SHARES & set(words(column.name)))
+
+
+def _of_shares(file: File, match: Match, column: Column, matches: Mapping[str, Match]) -> Match:
+    """Shares of the price as money, where the price is known; of others nothing is known."""
+    price, quantity = matches.get("price"), matches.get("quantity")
+    if match.column == "discount" and price is not None and quantity is not None:
+        share = _number(file, column.name) if _is_rate(column) else f"{_number(file, column.name)} / 100"
+        sql = f"{_number(file, quantity.source)} * {_number(file, price.source)} * coalesce({share}, 0)"
+        source = f"{quantity.source} × {price.source} × {column.name}"
+        return Match(match.column, source, "likely", "shares of the price", sql)
+    return Match(match.column, column.name, "likely", "shares, which are no money: left empty", "NULL::DOUBLE")
+
+
+def _cost_of_units(file: File, matches: dict[str, Match]) -> None:
+    """The cost of one piece as the cost of the line."""
+    cost, quantity = matches.get("cost"), matches.get("quantity")
+    if cost is None or quantity is None or cost.reason == "named by you":
+        return
+    if "unit" in words(cost.source) or fit(cost.source, UNIT_COSTS) == EXACT:
+        sql = f"{_number(file, quantity.source)} * {_number(file, cost.source)}"
+        source = f"{quantity.source} × {cost.source}"
+        matches["cost"] = Match("cost", source, "likely", f"{cost.reason}, of one piece", sql)
+
+
 def _as_money_off(file: File, matches: dict[str, Match]) -> None:
-    """Discounts as positive amounts; a share of the price is none."""
-    for name in ("discount", "coupon"):
+    """Discounts as positive amounts; a share of the price is none, nor is it a margin."""
+    for name in ("discount", "coupon", "margin"):
         match = matches.get(name)
         column = file.column(match.source) if match is not None else None
         if match is None or column is None or match.reason == "named by you":
             continue
-        if _is_rate(column):
+        if _is_rate(column) or _is_percent(column):
             del matches[name]
+            if column.name.lower() == name:  # else it would be taken for money by its name
+                matches[name] = _of_shares(file, match, column, matches)
+        elif name == "margin":
+            continue
         elif column.low is not None and column.high is not None and column.low < 0 and column.high <= 0:
             reason = f"{match.reason}; its amounts are negative"
             matches[name] = replace(match, sql=f"-{_number(file, match.source)}", confidence="likely", reason=reason)
@@ -318,7 +355,8 @@ def _as_days(file: File, matches: dict[str, Match], kinds: Mapping[str, Kind | N
     for name, match in matches.items():
         column = file.column(match.source)
         if kinds.get(name) == "time" and column is not None and column.as_number and not match.sql:
-            sql = f"try_strptime({quote(column.name)}::VARCHAR, '%Y%m%d')"
+            # Where some are missing the numbers may be 20171031.0.
+            sql = f"try_strptime(try_cast({quote(column.name)} AS BIGINT)::VARCHAR, '%Y%m%d')"
             matches[name] = replace(match, sql=sql, reason=f"{match.reason}; days written as numbers")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from patronage.errors import InvalidInputError
-from patronage.tables import DataSource, TableSource, open_tables
+from patronage.tables import DataSource, TableSource, open_tables, quote
 
 READABLE = 0.95
 """Share of a text column's values that can be read as moments or numbers, for it to hold such."""
@@ -38,6 +38,8 @@ class Probed:
         The ways to read all of them, where there are two.
     doubt : str
         Why nothing tells which one is meant.
+    notation : str
+        Of numbers: ``1,234.50`` or ``1.234,50``; empty where they are written plainly.
     """
 
     holds: Holds
@@ -47,6 +49,7 @@ class Probed:
     skew: float = 0.0
     rivals: tuple[str, ...] = ()
     doubt: str = ""
+    notation: str = ""
 
 
 def probe(values: pa.Array) -> Probed | None:
@@ -65,8 +68,41 @@ def probe(values: pa.Array) -> Probed | None:
             continue
         found = few if len(values) <= FEW else _read(values, holds)
         if found is not None:
-            return found
+            return replace(found, notation=_notation(values, found)) if holds == "number" else found
     return None
+
+
+def number(column: str, notation: str) -> str:
+    """SQL that reads a text column as numbers: without currencies and separators of thousands.
+
+    Null where a text is written otherwise, so that no number becomes another.
+
+    Parameters
+    ----------
+    column : str
+    notation : str
+        ``1,234.50``, ``1.234,50``, or "" for plain numbers.
+    """
+    if not notation:
+        return f"try_cast({quote(column)} AS DOUBLE)"
+    group, point = (",", ".") if notation == RIVALS["number"][0] else ("\\.", ",")
+    without = f"regexp_replace({quote(column)}, '{_DRESS}|{group}(\\d{{3}})\\b', '\\1', 'gi')"
+    pointed = without if point == "." else f"replace({without}, ',', '.')"
+    return f"try_cast({pointed} AS DOUBLE)"
+
+
+_DRESS = r"[\s\x{A0}\x{202F}$€£¥₽₴₹]|\b(?:eur|usd|gbp|kr|dkk|sek|nok|chf|pln|czk|rub)\b\.?"
+
+
+def _notation(values: pa.Array, found: Probed) -> str:
+    """The notation that reads the same numbers as were found; "" where they are plain, or nothing does."""
+    with open_tables(DataSource("probe", {_TABLES["number"]: _source(values, "number", {})})) as tables:
+        for notation in ("", *RIVALS["number"]):
+            sql = number(_COLUMNS["number"], notation)
+            n_read, low, high = tables.row(f"SELECT count({sql}), min({sql}), max({sql}) FROM raw_{_TABLES['number']}")
+            if n_read >= READABLE * len(values) and (low, high) == (found.low, found.high):
+                return notation
+    return ""
 
 
 def increasing(texts: pa.Array, holds: Holds, notation: str) -> float:

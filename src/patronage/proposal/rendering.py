@@ -14,7 +14,7 @@ from patronage.proposal.assembling import Mapped, Proposal
 from patronage.proposal.checking import LOOKBACK_DAYS, OUTCOME_DAYS, Checked
 from patronage.proposal.matching import Match
 from patronage.tables import TableSource
-from patronage.tables.database import is_url
+from patronage.tables.database import is_url, without_password
 from patronage.writing import write_text
 
 DEFAULT_SETS = ("rfm", "basket", "affinity", "demographic")
@@ -38,6 +38,7 @@ _DEMOGRAPHIC = (
 )  # fmt: skip
 _GEOGRAPHIC = ("country", "region", "postcode")
 _DEFAULT = TableSource()
+_NUMERAL = r"(?i)[-+]?[\d_.]+(e[-+]?\d+)?|[-+]?\.?(nan|inf)"
 _ENGAGED = ("acquisition_channel", "email_opt_in")
 _ENGAGEMENT_DAYS = 30  # its features of the last 30 days need a lookback as long
 
@@ -119,8 +120,8 @@ def data_text(checked: Checked, command: str) -> str:
 def _table_lines(one: Mapped) -> list[str]:
     source = one.source
     rows = sum(file.n_rows for file in one.files)
-    lines = [f"{one.table}: # {', '.join(file.label for file in one.files)}: {rows:,} rows"]
-    lines += [f"  # {remark}" for remark in one.files[0].remarks]
+    lines = [f"{one.table}: # {_plain(', '.join(file.label for file in one.files))}: {rows:,} rows"]
+    lines += [f"  # {_plain(remark)}" for remark in one.files[0].remarks]
     lines += _origin_lines(one)
     for option in ("delimiter", "header", "encoding", "where", "timezone", "null_key", "invalid_value", "duplicates"):
         value = getattr(source, option)
@@ -131,7 +132,7 @@ def _table_lines(one: Mapped) -> list[str]:
         lines += [f"  {option}:"] if given else []
         for column, value in given.items():
             comment = one.comments.get(f"{option}.{column}", "" if option == "formats" else _said(one.match(column)))
-            lines.append(f"    {column}: {_scalar(value)}{_comment(comment)}")
+            lines.append(f"    {_scalar(column)}: {_scalar(value)}{_comment(comment)}")
     if one.table == "transactions" and source.duplicates == "keep":
         lines.append("  # duplicates: drop # leaves out lines that equal another in every column")
     if one.extra:
@@ -143,17 +144,21 @@ def _origin_lines(one: Mapped) -> list[str]:
     """Where a table's rows come from."""
     source, lines = one.source, []
     if source.path is not None:
-        path, comment = source.path, ""
-        if is_url(path) and re.search(r"://[^/@]*:[^/@]+@", path):
-            path, comment = f"${{oc.env:{DATABASE}}}", "holds a password, which stays in the environment"
+        path, comment = _scalar(source.path), ""
+        if is_url(source.path) and without_password(source.path) != source.path:
+            path, comment = f"${{oc.env:{DATABASE}}}", "may hold a password, which stays in the environment"
         elif len(one.files) > 1:
             comment = f"finds these {len(one.files)} files, and later ones of such a name"
-        lines.append(f"  path: {_scalar(path)}{_comment(comment)}")
+        lines.append(f"  path: {path}{_comment(comment)}")
     if source.table is not None:
         lines.append(f"  table: {_scalar(source.table)}")
     if source.query is not None:
-        lines += ["  query: |", *(f"    {line}" for line in source.query.splitlines()), "  files:"]
-        lines += [f"    {key}: {_scalar(path)}" for key, path in source.files.items()]
+        if source.query.replace("\n", "").isprintable():
+            lines += ["  query: |", *(f"    {line}" for line in _literal(source.query).split("\n"))]
+        else:
+            lines.append(f"  query: {_scalar(source.query)}")
+        lines.append("  files:")
+        lines += [f"    {_scalar(key)}: {_scalar(path)}" for key, path in source.files.items()]
     return lines
 
 
@@ -175,10 +180,15 @@ def features_text(proposal: Proposal) -> str:
         "# yeo_johnson, ordinal, one_hot, binary.",
     ]
     if proposal.left_out:
-        left_out = [f"#   {_plain(column)}: {reason}" for column, reason in proposal.left_out.items()]
+        left_out = [f"#   {_plain(f'{column}: {reason}')}" for column, reason in proposal.left_out.items()]
         lines += ["#", "# Left out:", *left_out]
     for one in proposal.features:
-        lines += ["", f"{one.name}:{_comment(one.comment)}", "  relation: customers", f"  sql: {_scalar(one.sql)}"]
+        lines += [
+            "",
+            f"{_scalar(one.name)}:{_comment(one.comment)}",
+            "  relation: customers",
+            f"  sql: {_scalar(one.sql)}",
+        ]
         lines.append(f"  family: {one.family}")
         if one.role != "basis":
             lines.append(f"  role: {one.role}")
@@ -271,14 +281,21 @@ def _comment(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text on one line, as a comment must be."""
-    return " ".join(text.split())
+    """A text on one line, as a comment must be, of signs that YAML takes."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+
+
+def _literal(text: str) -> str:
+    """A text in which ``${`` refers to no other option; backslashes before it stay as many as they are."""
+    return re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)
 
 
 def _scalar(value: object) -> str:
     """A value as YAML, on one line."""
-    if isinstance(value, str) and not value.startswith("${oc.env:"):
-        value = value.replace("${", "\\${")  # what looks like a reference to another option is none
-    style = '"' if isinstance(value, str) and "\n" in value else None
+    style = None
+    if isinstance(value, str):
+        value = _literal(value)
+        # The reader of configurations takes more for numbers than the writer knows of: 1e5.
+        style = '"' if not value.isprintable() or re.fullmatch(_NUMERAL, value) else None
     text = yaml.safe_dump(value, allow_unicode=True, width=10_000, default_style=style)
     return text.strip().removesuffix("...").strip()

@@ -189,6 +189,19 @@ FILES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Canonical table → what people call its file."""
 
+APART = frozenset((
+    "return", "returns", "returned", "refund", "refunds", "cancel", "cancelled", "canceled", "cancellations",
+    "retour", "retouren", "retours", "retur", "returer", "erstattungen", "storno", "stornos", "annulations",
+    "vozvrat", "vozvraty", "backup", "bak", "copy", "kopie", "kopi", "copie", "kopiya",
+))  # fmt: skip
+"""Words in a file's name that say that its rows are no further sales: taken back, or there already."""
+
+SHARES = frozenset(("percent", "percentage", "pct", "perc", "rate", "prozent", "procent", "pourcentage", "protsent"))
+"""Words that say that a column's numbers are shares."""
+
+UNIT_COSTS = ("cost price", "purchase price", "kostprijs", "inkoopprijs", "kostpris")
+"""Costs of one piece whose name does not say "unit"."""
+
 PERSONAL = (
     "name", "first name", "last name", "surname", "full name", "email", "mail", "e mail", "phone", "telephone",
     "mobile", "address", "street", "iban", "naam", "voornaam", "achternaam", "telefoon", "adres", "straat", "navn",

@@ -14,6 +14,9 @@ from patronage.tables import CANONICAL
 OPTIONS = ("where", "timezone", "null_key", "invalid_value", "duplicates")
 """Options of a table that may be given as they stand in a data configuration."""
 
+WORDS = ("null", "true", "false", "nan", "inf", "yes", "no", "on", "off")
+"""What is read as a value that is no text, here or on the command line."""
+
 
 def require_name(name: str, taken: Collection[str]) -> None:
     """Check the name of a data configuration."""
@@ -21,6 +24,8 @@ def require_name(name: str, taken: Collection[str]) -> None:
         raise InvalidConfigError(
             f"name={name}: expected small letters, digits and underscores, a letter first, such as name=my_shop."
         )
+    if name in WORDS:
+        raise InvalidConfigError(f"name={name}: stands for a value in configurations; choose another.")
     if name in taken:
         raise InvalidConfigError(f"name={name}: patronage ships a configuration of that name; choose another.")
 
