@@ -62,11 +62,10 @@ def _parsed(tables: Tables, feature: Feature) -> list[Any]:
 
 
 def _parsed_sql(tables: Tables, feature: Feature, given: str) -> list[Any]:
-    parse = "SELECT json_serialize_sql($query)"
-    trees = [
-        json.loads(tables.connection.execute(parse, {"query": f"SELECT ({sql}\n)"}).fetchall()[0][0])
-        for sql in (given, "1")
-    ]
+    # Beside it a plain constant, to see what the expression adds around itself; both in one question.
+    parse = "SELECT json_serialize_sql($given), json_serialize_sql($plain)"
+    asked = {"given": f"SELECT ({given}\n)", "plain": "SELECT (1\n)"}
+    trees = [json.loads(tree) for tree in tables.connection.execute(parse, asked).fetchall()[0]]
     if trees[0]["error"]:
         raise InvalidConfigError(f"feature {feature.name}: sql is no expression: {trees[0]['error_message']}")
     found, plain = (tree["statements"][0]["node"] for tree in trees)

@@ -51,7 +51,7 @@ SHARED_KEYS = ("customer_id", "order_id", "product_id")
 KEYED = ("order_id", "product_id")
 """Of these the number stands in a column of its own, ``key of …``: an expression may read the key itself, and must find
 the same text however it is stored."""
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_FITS_BIGINT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class _Mapping:
         whole = {
             column: f"{quote(taken[column])}::BIGINT"
             for column in SHARED_KEYS
-            if column in self.kinds and column in taken and types[taken[column]] in WHOLE
+            if column in self.kinds and column in taken and types[taken[column]] in _FITS_BIGINT
         }
         canonical = {column: reading for column, reading in readings.items() if column in self.kinds}
         rows = f"FROM raw_{self.name} {self._kept_rows(canonical)}"
