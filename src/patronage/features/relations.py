@@ -30,8 +30,8 @@ MADE_OF: Mapping[tuple[str, str], str] = {
 _RESPONSE = re.compile("(?i)respon|accept|redeem|convert|click|open|bought|purchase|react")
 """Columns of campaigns that tell of the response, by their names."""
 
-_YES = ("yes", "y", "true", "ja", "да", "oui", "sí", "si")
-_NO = ("no", "n", "false", "nee", "nej", "nein", "нет", "non")
+YES = ("yes", "y", "true", "ja", "да", "oui", "sí", "si")
+NO = ("no", "n", "false", "nee", "nej", "nein", "нет", "non")
 _AGREEMENT = (
     ("strongly disagree", "completely disagree", "totally disagree"),
     ("disagree", "somewhat disagree"),
@@ -194,7 +194,7 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
 def _answers(tables: Tables, *, later: bool) -> str:
     """Answers with a score; to features a survey stays true, so answers from before the lookback count too."""
     word = "lower(trim(answer))"
-    listed = [(_YES, 1), (_NO, 0), *((words, score) for score, words in enumerate(_AGREEMENT, 1))]
+    listed = [(YES, 1), (NO, 0), *((words, score) for score, words in enumerate(_AGREEMENT, 1))]
     cases = " ".join(
         f"WHEN {word} IN ({', '.join(repr(one) for one in words)}) THEN {score}" for words, score in listed
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.journal import note
@@ -18,7 +17,7 @@ from patronage.proposal.facts import MOST_LEVELS, Column, File, Holds
 from patronage.proposal.probing import READABLE, increasing, probe
 from patronage.tables import DataSource, Tables, TableSource, open_tables, quote, resolve
 from patronage.tables.database import is_url, without_password
-from patronage.tables.files import DELIMITERS, READERS, reader_of, told
+from patronage.tables.files import DELIMITERS, READERS, opened, reader_of, told
 
 LOOKED_ROWS = 200_000
 """Rows of a database table that are looked at, and of a file for how its values are spread; counts are of all rows."""
@@ -126,7 +125,7 @@ def _text_source(path: str, file: str) -> tuple[TableSource, tuple[str, ...]]:
     """How a text file is read where the usual way does not do: its encoding, header, or columns parted by blanks."""
     try:
         encoding = _encoding(file)
-        with _bytes(file) as stream:
+        with opened(file) as stream:
             head = stream.read(_HEAD_BYTES)
     except (OSError, EOFError) as error:
         raise InvalidInputError(
@@ -178,7 +177,7 @@ def _is_year(name: str) -> bool:
 def _encoding(file: str) -> str | None:
     """Encoding of a text file that is not UTF-8: Cyrillic letters stand side by side, accents between others."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with _bytes(file) as stream:
+    with opened(file) as stream:
         part = stream.read(_PART_BYTES)
         if part[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return None
@@ -192,25 +191,21 @@ def _encoding(file: str) -> str | None:
     return None
 
 
-def _bytes(file: str) -> IO[bytes]:
-    return gzip.open(file, "rb") if file.endswith(".gz") else Path(file).open("rb")  # type: ignore[return-value]
-
-
 def _looked_at(source: TableSource, path: str, label: str, name: str, remarks: tuple[str, ...]) -> File:
     """Open one source under a name that no canonical column can disturb, and look at its columns."""
     if is_url(path):
-        opened = replace(source, derive={"customer_id": "1"})
+        bare = replace(source, derive={"customer_id": "1"})
         given = 'SELECT * EXCLUDE ("derived customer_id") FROM raw_customers'
     else:
         inner = source.query if source.query is not None else "SELECT * FROM given"
         # As one struct, a file's own column customer_id or birth_date is not yet taken for patronage's.
         query = f"SELECT patronage_row, 1 AS customer_id FROM ({inner}) patronage_row"
         files = source.files if source.query is not None else {"given": source.path or ""}
-        opened = replace(source, path=None, query=query, files=files)
+        bare = replace(source, path=None, query=query, files=files)
         given = "SELECT patronage_row.* FROM raw_customers"
     # Faults are told of the file; the table's name is patronage's own affair here.
     try:
-        with open_tables(DataSource("init", {"customers": opened})) as tables, told(label):
+        with open_tables(DataSource("init", {"customers": bare})) as tables, told(label):
             tables.connection.execute(f"CREATE VIEW looked AS {given}")
             columns, n_rows = _columns(tables)
     except InvalidInputError as error:
@@ -225,7 +220,7 @@ def _looked_at(source: TableSource, path: str, label: str, name: str, remarks: t
 
 def _delimiter(file: str) -> str:
     """Whichever sign divides the first line into most parts."""
-    with _bytes(file) as stream:
+    with opened(file) as stream:
         head = stream.readline().decode("utf-8", errors="replace")
     return max(DELIMITERS, key=head.count)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from patronage.features.relations import NO, YES
 from patronage.proposal.facts import Column, File
 from patronage.proposal.matching import PROFILE
 from patronage.proposal.vocabulary import CODES, COLUMNS, PART, PERSONAL, RESULTS, fit, words
@@ -24,8 +25,8 @@ BATTERY = 5
 _BATTERY_SHARE = 0.4
 _MOST_CODES = 20
 _FEW_LEVELS = 10
-_YES = frozenset({"yes", "y", "true", "ja", "j", "да", "oui", "sí", "si", "1", "1.0"})
-_NO = frozenset({"no", "n", "false", "nee", "nej", "nein", "нет", "non", "0", "0.0"})
+_YES = frozenset({*YES, "j", "1", "1.0"})
+_NO = frozenset({*NO, "0", "0.0"})
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _BAND = r"\d[\d.,]*\s*[kKmM]?\s*(?:-|–|to|bis|tot|til)\s*\d|[<>≤≥+]|(?i:under|over|below|above|less|more|up to)"
 _FIRST = r"(?i)^\s*(?:<|≤|under|below|less|up to|minder|onder|unter|bis|op til)"
