@@ -1185,3 +1185,37 @@ def test_keys_are_the_same_text_whether_stored_as_numbers_or_not(sql: str, compu
     found = [computed(*features, transactions=one, products=products).frame for one in (numbers, texts)]
     pd.testing.assert_frame_equal(*found)
     assert found[0].loc["a", "share_x"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])
+@pytest.mark.parametrize(
+    "stored", ["datetime64[s]", "datetime64[ms]", "datetime64[us]", "datetime64[ns]", "with offset"]
+)
+def test_the_period_is_that_of_the_data_s_clock_however_moments_are_stored(
+    stored: str, zone: str, tmp_path: Path
+) -> None:
+    """Moments within a day of its ends fall on the side that the shop's clock says."""
+    start, until = pd.Timestamp(START), pd.Timestamp(AS_OF)
+    hours = [end + pd.Timedelta(hours=hour) for end in (start, until) for hour in range(-26, 27)]
+    local = pd.Series([*hours, start - pd.Timedelta(days=5), until + pd.Timedelta(days=5)])
+    moments = local.dt.tz_localize(zone).dt.tz_convert("UTC")
+    if stored != "with offset":
+        moments = moments.dt.tz_localize(None).astype(stored)
+    frame = pd.DataFrame({"customer_id": "a", "ordered_at": moments, "revenue": 1.0, "order_id": range(len(moments))})
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    source = TableSource(path=str(tmp_path / "t.parquet"), timezone="UTC")
+    with open_tables(DataSource("test", {"transactions": source}, timezone=zone)) as tables:
+        found = compute(tables, (Feature("n", "lines", "count(*)"), replace(COUNT, name="m")))
+    within = int(((local >= start) & (local < until)).sum())
+    assert found.frame.loc["a"].tolist() == [within, within]
+
+
+def test_lines_that_equal_another_by_the_data_s_clock_are_one(tmp_path: Path) -> None:
+    """The hour that comes twice when the clock is set back is the same hour, though stored as two."""
+    moments = pd.to_datetime(["2023-10-29 00:30", "2023-10-29 01:30"]).astype("datetime64[us]")
+    pd.DataFrame({"customer_id": "a", "ordered_at": moments, "revenue": 1.0}).to_parquet(tmp_path / "t.parquet")
+    source = TableSource(path=str(tmp_path / "t.parquet"), timezone="UTC", duplicates="drop")
+    window = Window(date(2023, 12, 1), lookback_days=90, outcome_days=30)
+    with open_tables(DataSource("test", {"transactions": source}, timezone="Europe/Amsterdam")) as tables:
+        found = compute(tables, (Feature("n", "lines", "count(*)"),), window)
+    assert found.frame["n"].tolist() == [1]

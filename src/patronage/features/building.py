@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from patronage.catalogue import Catalogue, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
-from patronage.features.expressions import columns_of, require_own_rows
-from patronage.features.relations import MADE_OF, MOMENTS, known_customers, relations_of
+from patronage.features.expressions import columns_of
+from patronage.features.hoisting import Hoisted, hoist
+from patronage.features.relations import MADE_OF, MOMENTS, known_customers, product_texts, relations_of
 from patronage.special import special_category
 from patronage.tables import Tables, first_line, quote
 from patronage.windows import Window
@@ -73,13 +74,14 @@ def learn_catalogue(
     """
     _require_distinct([(feature.name, feature.name) for feature in declared])
     _require_within(declared, window)
+    read = {feature.name: columns_of(tables, feature) for feature in declared}
     statement = _Statement(tables, declared, window.features_from, window.as_of)
     lacking = _reasons(statement, declared)
     ready: list[tuple[str, Feature]] = []
     skipped: dict[str, str] = {}
     vocabularies: dict[str, tuple[str, ...]] = {}
     for feature in declared:
-        reason = _why_special(tables, feature) or lacking.get(feature.name)
+        reason = _why_special(tables, feature, read[feature.name]) or lacking.get(feature.name)
         if reason is None and feature.expand is not None:
             vocabularies[feature.name] = _vocabulary(statement, feature)
             if not vocabularies[feature.name]:
@@ -94,7 +96,7 @@ def learn_catalogue(
         for one in expand_feature(feature, vocabularies.get(feature.name, ())):
             # A survey's question may ask for what no feature's name tells; a product's category tells of no customer.
             asked = feature.expand is not None and feature.relation == "answers"
-            if asked and (reason := _why_special(tables, one)):
+            if asked and (reason := _why_special(tables, one, read[feature.name])):
                 skipped[one.name] = reason
             else:
                 ready.append((feature.name, one))
@@ -130,11 +132,12 @@ class _Statement:
         start: date,
         as_of: date,
         used: Collection[str] | None = None,
+        hoisted: Hoisted | None = None,
         *,
         later: bool = False,
     ) -> None:
         self.tables = tables
-        self.relations = relations_of(tables, used, later=later)
+        self.relations = relations_of(tables, used, hoisted or Hoisted(), later=later)
         self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
         windows = sorted({feature.window_days for feature in features if feature.window_days is not None})
         for days in windows:
@@ -167,14 +170,15 @@ class _Statement:
 def _compute(
     tables: Tables, features: Sequence[Feature], start: date, as_of: date, *, with_status: bool, later: bool = False
 ) -> pd.DataFrame:
-    for feature in features:
-        require_own_rows(tables, feature)
     used = {name.lower() for feature in features for name in columns_of(tables, feature)}
-    statement = _Statement(tables, features, start, as_of, used, later=later)
     groups: dict[str, list[Feature]] = {}
     for feature in features:
         groups.setdefault(_group(feature), []).append(feature)
-    parts = ", ".join(f"{quote(group)} AS ({_select(members)})" for group, members in groups.items())
+    selected = {group: _select(members) for group, members in groups.items()}
+    over_lines = {group: selected[group] for group, members in groups.items() if members[0].relation == "lines"}
+    hoisted = hoist(tables, over_lines, product_texts(tables))
+    statement = _Statement(tables, features, start, as_of, used, hoisted, later=later)
+    parts = ", ".join(f"{quote(group)} AS ({query})" for group, query in {**selected, **hoisted.queries}.items())
     columns = ", ".join(_outer(feature) for feature in features)
     status = (
         f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
@@ -269,7 +273,6 @@ def _reasons(statement: _Statement, features: Sequence[Feature]) -> dict[str, st
     found: dict[str, str] = {}
     groups: dict[str, list[Feature]] = {}
     for feature in features:
-        require_own_rows(statement.tables, feature)
         if feature.relation not in statement.relations:
             found[feature.name] = f"there is no table for the relation {feature.relation}"
         else:
@@ -309,11 +312,11 @@ def _why_not(statement: _Statement, feature: Feature) -> str | None:
     return None
 
 
-def _why_special(tables: Tables, feature: Feature) -> str | None:
+def _why_special(tables: Tables, feature: Feature, read: Collection[str]) -> str | None:
     """Tell of which special category of personal data a feature is, unless it is allowed; or None."""
     if feature.special == "allow":
         return None
-    names = {feature.name, *columns_of(tables, feature)}
+    names = {feature.name, *read}
     # A column may have been given another name, or be made of another one, in the data's configuration.
     sources = {
         table.columns.get(name, "") + " " + table.derive.get(name, "")

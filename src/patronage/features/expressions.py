@@ -21,22 +21,17 @@ CLOCK_AND_CHANCE = frozenset(
 
 
 def columns_of(tables: Tables, feature: Feature) -> set[str]:
-    """Names of the columns that an expression reads."""
-    names = {str(node["column_names"][-1]) for node in _nodes(_parsed(tables, feature)) if "column_names" in node}
-    return names | ({feature.expand.by} if feature.expand is not None else set())
-
-
-def require_own_rows(tables: Tables, feature: Feature) -> None:
-    """Check that an expression is one value over the rows it is given, and can reach no other row or statement.
+    """Names of the columns that an expression reads, which must be one value over the rows it is given.
 
     Raises
     ------
     InvalidConfigError
-        It is no expression, more than one, has a subquery or a window in it, reads whole rows, or what changes from
+        It is no expression, more than one, has a subquery or a window in it, reads whole rows or what changes from
         run to run.
     """
     nodes = list(_nodes(_parsed(tables, feature)))
-    read = {str(node["column_names"][-1]).lower() for node in nodes if "column_names" in node}
+    names = {str(node["column_names"][-1]) for node in nodes if "column_names" in node}
+    read = {name.lower() for name in names}
     called = {str(node["function_name"]).lower() for node in nodes if "function_name" in node}
     if moving := sorted((read | called) & CLOCK_AND_CHANCE):
         raise InvalidConfigError(
@@ -51,6 +46,7 @@ def require_own_rows(tables: Tables, feature: Feature) -> None:
             f"feature {feature.name}: a subquery or a window would see other customers' rows, or later ones; "
             "sql must be an aggregate over one customer's rows."
         )
+    return names | ({feature.expand.by} if feature.expand is not None else set())
 
 
 def _parsed(tables: Tables, feature: Feature) -> list[Any]:

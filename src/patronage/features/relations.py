@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from patronage.features.hoisting import Hoisted
 from patronage.tables import CANONICAL, Tables, quote
 
 MOMENTS: Mapping[str, str] = {
@@ -41,21 +42,25 @@ _AGREEMENT = (
 )
 
 
-def relations_of(tables: Tables, used: Collection[str] | None = None, *, later: bool = False) -> dict[str, str]:
+def relations_of(
+    tables: Tables, used: Collection[str] | None, hoisted: Hoisted, *, later: bool = False
+) -> dict[str, str]:
     """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones.
 
     Parameters
     ----------
     tables : Tables
-    used : collection of str, optional
+    used : collection of str, or None
         Columns, in lower case, that anything will be read of; orders leave out others. DuckDB would carry every one of
         them, distinct counts included, through the sorting that gaps need.
+    hoisted : Hoisted
+        What is asked of each product; its answers become columns of lines.
     later : bool, default False
         Whether the period is that of outcomes: answers of before it are none of them then.
     """
     relations: dict[str, str] = {}
     if tables.has("transactions"):
-        relations["lines"] = _lines(tables)
+        relations["lines"] = _lines(tables, hoisted)
         relations["orders"] = _orders(tables, used)
     for table in ("events", "contacts", "campaigns"):
         if tables.has(table):
@@ -71,6 +76,15 @@ def relations_of(tables: Tables, used: Collection[str] | None = None, *, later: 
     return relations
 
 
+def product_texts(tables: Tables) -> set[str]:
+    """Columns of lines, in lower case, that are texts of the product."""
+    if not _joined(tables):
+        return set()
+    own = {column.lower() for column in tables.columns["transactions"]}
+    texts = {column.lower() for column, sql_type in tables.columns["products"].items() if sql_type == "VARCHAR"}
+    return texts - own
+
+
 def known_customers(tables: Tables) -> str:
     """SQL of the customers known at ``as_of``, and whether they ordered before it and within the lookback.
 
@@ -79,7 +93,7 @@ def known_customers(tables: Tables) -> str:
     ordered = (
         "SELECT customer_id, true AS ordered, bool_or(ordered_at >= $start) AS recent "
         "FROM keyed_transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL AND revenue >= 0 "
-        "GROUP BY customer_id"
+        f"AND {_about('< $as_of +')} GROUP BY customer_id"
     )
     dated = tables.has("customers", "signed_up_at")
     there = " AND (signed_up_at IS NULL OR signed_up_at < $as_of)" if dated else ""
@@ -126,13 +140,16 @@ def _relation(table: str) -> str:
     return "lines" if table == "transactions" else table
 
 
-def _lines(tables: Tables) -> str:
+def _joined(tables: Tables) -> bool:
+    return tables.has("products") and tables.has("transactions", "product_id")
+
+
+def _lines(tables: Tables, hoisted: Hoisted) -> str:
     has = tables.columns["transactions"]
-    joined = tables.has("products") and "product_id" in has
+    joined = _joined(tables)
     columns = past(tables, "transactions", "t")
-    if joined and (product := past(tables, "products", "p", skip=list(has))):
-        columns += f", {product}"
-    products = tables.columns["products"] if joined else {}
+    products = [column for column in tables.columns["products"] if column not in has] if joined else []
+    columns += "".join(f", p.{quote(column)}" for column in products)
     if "margin" not in has and "margin" not in products:
         if "cost" in has:
             columns += ", t.revenue - t.cost AS margin"
@@ -143,11 +160,49 @@ def _lines(tables: Tables) -> str:
     columns += "".join(f', t."key of {column}"' for column in ("order_id", "product_id") if column in has)
     source = "keyed_transactions t"
     if joined:
-        source += ' LEFT JOIN keyed_products p ON t."key of product_id" = p."key of product_id"'
+        source += f' LEFT JOIN ({_products(tables, hoisted)}) p ON t."key of product_id" = p."key of product_id"'
+        columns += _answers_of_lines(tables, hoisted)
+        columns += "".join(f", p.{quote(name)}" for name in hoisted.numbered)
     return (
-        f"SELECT {columns} FROM {source} "
-        "WHERE t.ordered_at >= $start AND t.ordered_at < $as_of AND t.customer_id IS NOT NULL"
+        f"SELECT {columns} FROM {source} WHERE t.customer_id IS NOT NULL AND t.ordered_at >= $start "
+        f"AND t.ordered_at < $as_of AND {_about('>= $start -')} AND {_about('< $as_of +')}"
     )
+
+
+def _answers_of_lines(tables: Tables, hoisted: Hoisted) -> str:
+    """Conditions on the line's product, as columns; a product that is not listed has empty texts."""
+    if not hoisted.conditions:
+        return ""
+    texts = ", ".join(f"NULL::VARCHAR AS {quote(text)}" for text in sorted(product_texts(tables)))
+    unlisted = tables.row(f"SELECT {', '.join(hoisted.conditions.values())} FROM (SELECT {texts})")
+    columns = ""
+    for name, answer in zip(hoisted.conditions, unlisted, strict=True):
+        column = f"p.{quote(name)}"
+        if answer is not None:  # a CASE for every condition would take what hoisting saves
+            column = f'CASE WHEN p."key of product_id" IS NULL THEN {answer} ELSE {column} END AS {quote(name)}'
+        columns += f", {column}"
+    return columns
+
+
+def _about(bound: str) -> str:
+    """SQL condition on moments as they are stored, which files can skip rows by; no zone's clock is off by two days."""
+    return f'"stored ordered_at" {bound} INTERVAL 2 DAY'
+
+
+def _products(tables: Tables, hoisted: Hoisted) -> str:
+    """One row per product, with what is asked of it."""
+    key = '"key of product_id"'
+    products = f"SELECT {past(tables, 'products')}, {key} FROM keyed_products"
+    if tables.scalar(f"SELECT count({key}) - count(DISTINCT {key}) FROM keyed_products") == 0:
+        # Grouped, DuckDB knows that each stands once, and leaves out the join where nothing is read of products.
+        columns = "".join(f", any_value({quote(column)}) AS {quote(column)}" for column in tables.columns["products"])
+        products = f"SELECT {key}{columns} FROM ({products}) GROUP BY {key}"
+    asked = "".join(f", {condition} AS {quote(name)}" for name, condition in hoisted.conditions.items())
+    asked += "".join(
+        f", CASE WHEN {quote(text)} IS NOT NULL THEN dense_rank() OVER (ORDER BY {quote(text)}) END AS {quote(name)}"
+        for name, text in hoisted.numbered.items()
+    )
+    return f"SELECT *{asked} FROM ({products})" if asked else products
 
 
 def _has_margin(tables: Tables) -> bool:

@@ -50,7 +50,8 @@ def converted(connection: duckdb.DuckDBPyConnection, source: str, moment: str, s
         f"WHEN {moment} >= TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}' THEN {seconds} " for at, seconds in changes[::-1]
     )
     seconds = f"CASE {cases}ELSE {begins[1]} END" if cases else str(begins[1])
-    return f"({moment} + to_seconds({seconds}))"
+    # Whole numbers of microseconds: adding an INTERVAL takes DuckDB four times as long.
+    return f"make_timestamp(epoch_us({moment}) + 1000000 * ({seconds})::BIGINT)"
 
 
 def _offsets(zone: ZoneInfo, first: date, last: date) -> Iterator[tuple[datetime, int]]:

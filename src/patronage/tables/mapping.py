@@ -51,6 +51,10 @@ SHARED_KEYS = ("customer_id", "order_id", "product_id")
 KEYED = ("order_id", "product_id")
 """Of these the number stands in a column of its own, ``key of …``: an expression may read the key itself, and must find
 the same text however it is stored."""
+
+CUT_BY = ("ordered_at",)
+"""Moments by which millions of rows are cut to a period."""
+
 _FITS_BIGINT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
@@ -63,6 +67,8 @@ class Mapped:
     columns, readings, notes
     whole : mapping
         Keys that are whole numbers in the source → SQL of the number.
+    stored : mapping
+        Columns of moments by which rows are cut → SQL of the moment as it is stored, on whatever clock.
     picked : mapping
         Column → SQL of its value.
     rows : str
@@ -75,6 +81,7 @@ class Mapped:
     readings: Mapping[str, Reading]
     notes: tuple[str, ...]
     whole: Mapping[str, str]
+    stored: Mapping[str, str]
     picked: Mapping[str, str]
     rows: str
     distinct: bool
@@ -86,6 +93,7 @@ class Mapped:
         columns |= {
             f"key of {column}": numbers.get(column, self.picked[column]) for column in KEYED if column in columns
         }
+        columns |= {f"stored {column}": sql for column, sql in self.stored.items()}
         listed = ", ".join(f"{sql} AS {quote(column)}" for column, sql in columns.items())
         return f"SELECT {'DISTINCT ' if self.distinct else ''}{listed} {self.rows}"
 
@@ -161,14 +169,20 @@ class _Mapping:
             for column in SHARED_KEYS
             if column in self.kinds and column in taken and types[taken[column]] in _FITS_BIGINT
         }
+        distinct = self.table.duplicates == "drop"
+        # Rows that equal another by the data's clock may differ by the clock they are stored in.
+        stored = {
+            column: quote(taken[column]) if types[taken[column]] in _MOMENTS and not distinct else picked[column]
+            for column in CUT_BY
+            if column in self.kinds
+        }
         canonical = {column: reading for column, reading in readings.items() if column in self.kinds}
         rows = f"FROM raw_{self.name} {self._kept_rows(canonical)}"
         listed = ", ".join(f"{sql} AS {quote(column)}" for column, sql in picked.items())
         self.connection.execute(f"CREATE VIEW every_{self.name} AS SELECT {listed} {rows}")
-        distinct = self.table.duplicates == "drop"
         self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
-        return Mapped(columns, canonical, tuple(self.notes), whole, picked, rows, distinct)
+        return Mapped(columns, canonical, tuple(self.notes), whole, stored, picked, rows, distinct)
 
     def _require_one_query(self, option: str, sql: str) -> None:
         """Check that what the configuration adds makes no further statement: one could write files."""

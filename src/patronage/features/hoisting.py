@@ -1,0 +1,184 @@
+"""What a statement asks of the product, asked of each product once instead of at every line it stands on.
+
+There are thousands of products and millions of lines: comparing a department's name with twelve others takes the larger
+part of the time that shares by department need, and telling categories apart by number a fraction of that by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from patronage.tables import Tables, quote
+
+_COMPARISONS = frozenset({
+    "COMPARE_EQUAL", "COMPARE_NOTEQUAL", "COMPARE_LESSTHAN", "COMPARE_GREATERTHAN", "COMPARE_LESSTHANOREQUALTO",
+    "COMPARE_GREATERTHANOREQUALTO", "COMPARE_DISTINCT_FROM", "COMPARE_NOT_DISTINCT_FROM", "COMPARE_IN",
+    "COMPARE_NOT_IN", "COMPARE_BETWEEN", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL",
+})  # fmt: skip
+_MOST_BITS = 4096
+"""Up to so many values, half a kilobyte a customer, bits take less time and room than a table of those seen."""
+
+_CONNECTIVES = frozenset({"CONJUNCTION_AND", "CONJUNCTION_OR", "OPERATOR_NOT"})
+
+
+@dataclass(frozen=True)
+class Hoisted:
+    """Statements over lines, and what they want to know of each product.
+
+    Attributes
+    ----------
+    queries : mapping
+        Name → statement, which reads the columns named in ``conditions`` and ``numbered``.
+    conditions : mapping
+        Column → SQL condition over a product's text columns.
+    numbered : mapping
+        Column → the text column whose values it numbers.
+    """
+
+    queries: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    numbered: Mapping[str, str] = field(default_factory=dict)
+
+
+def hoist(
+    tables: Tables,
+    queries: Mapping[str, str],
+    texts: Collection[str],
+) -> Hoisted:
+    """Take out of SELECT statements their conditions on products alone, and their distinct counts of products' texts.
+
+    Only what cannot fail is taken out, for it is asked of products too that nobody bought: comparisons of text columns
+    with each other and with texts.
+
+    Parameters
+    ----------
+    tables : Tables
+        Open tables; their connection parses and prints SQL.
+    queries : mapping
+        Name → SELECT statement.
+    texts : collection of str
+        Columns, in lower case, that are texts of the product.
+    """
+    found = _Hoisting(tables, texts)
+    replaced: dict[str, str] = {}
+    for name, query in queries.items():
+        tree = _parsed(tables, query)
+        if tree["error"]:  # running it tells what is wrong
+            return Hoisted(queries)
+        tree["statements"] = found.replaced(tree["statements"])
+        replaced[name] = _printed(tables, tree)
+    if not found.conditions and not found.numbered:
+        return Hoisted(queries)
+    conditions = {}
+    for name, condition in found.conditions.values():
+        plain = _parsed(tables, "SELECT 1")
+        _chosen(plain)[:] = [condition]
+        conditions[name] = _printed(tables, plain).removeprefix("SELECT ")
+    return Hoisted(replaced, conditions, found.numbered)
+
+
+class _Hoisting:
+    def __init__(self, tables: Tables, texts: Collection[str]) -> None:
+        self.tables = tables
+        self.texts = texts
+        self.conditions: dict[str, tuple[str, Any]] = {}  # by what they say, wherever they stand
+        self.numbered: dict[str, str] = {}
+
+    def replaced(self, node: Any) -> Any:  # noqa: ANN401 - JSON
+        """The tree with columns in place of what is taken out."""
+        if isinstance(node, list):
+            return [self.replaced(one) for one in node]
+        if not isinstance(node, dict):
+            return node
+        if self._is_condition(node):
+            name = f"condition {len(self.conditions) + 1}"
+            return _column(self.conditions.setdefault(_said(node), (name, node))[0])
+        if self._is_distinct_count(node):
+            node = self._counted(node)
+        return {key: self.replaced(value) for key, value in node.items()}
+
+    def _counted(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        """A distinct count of a text as one of its numbers; of few as the number of bits that they set."""
+        (argument,) = node["arguments"]
+        text = argument["expression"]["column_names"][0].lower()
+        name = f"number of {text}"
+        self.numbered[name] = text
+        n_values = self.tables.scalar(f"SELECT count(DISTINCT {quote(text)}) FROM keyed_products")
+        if n_values > _MOST_BITS:
+            return {**node, "arguments": [{**argument, "expression": _column(name)}]}
+        bits = f"bitstring_agg({quote(name)}, 1, {max(n_values, 1)})"
+        (counted,) = _chosen(_parsed(self.tables, f"SELECT coalesce(bit_count({bits}), 0)"))
+        counted["children"][0]["arguments"][0]["expression"]["filter"] = node["filter"]
+        return dict(counted)
+
+    def _is_condition(self, node: Mapping[str, Any]) -> bool:
+        """Whether a node is a comparison of the product's texts, or several."""
+        kind = node.get("type")
+        operands = _operands(node)
+        if kind in _CONNECTIVES:
+            return all(self._is_condition(one) for one in operands)
+        if kind not in _COMPARISONS or not all(self._is_text(one) or _is_constant(one) for one in operands):
+            return False
+        return any(self._is_text(one) for one in operands)
+
+    def _is_distinct_count(self, node: Mapping[str, Any]) -> bool:
+        return (
+            node.get("class") == "FUNCTION"
+            and node["function_name"] == "count"
+            and node["distinct"]
+            and len(node["arguments"]) == 1
+            and self._is_text(node["arguments"][0]["expression"])
+            and node["arguments"][0]["expression"]["class"] == "COLUMN_REF"
+        )
+
+    def _is_text(self, node: Mapping[str, Any]) -> bool:
+        """Whether a node is a text column of the product, as it is or made a text once more."""
+        if node.get("class") == "CAST" and node["type_expr"].get("type_name") == "VARCHAR":
+            return self._is_text(node["child"])
+        names = node.get("column_names", ())
+        return len(names) == 1 and names[0].lower() in self.texts
+
+
+def _chosen(tree: Mapping[str, Any]) -> list[Any]:
+    """What a statement selects."""
+    chosen: list[Any] = tree["statements"][0]["node"]["select_list"]
+    return chosen
+
+
+def _operands(node: Mapping[str, Any]) -> list[Any]:
+    sides = ("left", "right", "input", "lower", "upper")
+    return [*node.get("children", []), *(node[side] for side in sides if side in node)]
+
+
+def _is_constant(node: Mapping[str, Any]) -> bool:
+    return node.get("class") == "CONSTANT" and node["literal"].get("kind") == "STRING"
+
+
+def _column(name: str) -> dict[str, Any]:
+    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": [name]}
+
+
+def _said(node: Any) -> str:  # noqa: ANN401 - JSON
+    """A node without where it stands."""
+
+    def bare(one: Any) -> Any:  # noqa: ANN401 - JSON
+        if isinstance(one, dict):
+            return {key: bare(value) for key, value in one.items() if not key.startswith("query_location")}
+        return [bare(value) for value in one] if isinstance(one, list) else one
+
+    return json.dumps(bare(node))
+
+
+def _parsed(tables: Tables, query: str) -> dict[str, Any]:
+    (tree,) = tables.connection.execute("SELECT json_serialize_sql($query)", {"query": query}).fetchall()[0]
+    return dict(json.loads(tree))
+
+
+def _printed(tables: Tables, tree: Mapping[str, Any]) -> str:
+    (sql,) = tables.connection.execute(
+        "SELECT json_deserialize_sql($tree::JSON)", {"tree": json.dumps(tree)}
+    ).fetchall()[0]
+    return str(sql)

@@ -1,0 +1,154 @@
+"""Conditions on products, asked of each product once: the features come out as if asked at every line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from patronage.catalogue import Catalogue, Feature
+from patronage.features import build_features
+from patronage.features.hoisting import hoist
+from patronage.tables import DataSource, Tables, TableSource, open_tables
+from patronage.windows import Window
+
+WINDOW = Window(date(2023, 7, 1), lookback_days=90, outcome_days=30)
+TEXTS = {"department", "brand", "category"}
+
+LINES = pd.DataFrame(
+    [
+        ("a", 1, 10.0),
+        ("a", 2, 20.0),
+        ("a", 3, -5.0),
+        ("a", 99, 7.0),  # a product that is not listed
+        ("b", 2, 3.0),
+        ("b", 4, 4.0),
+        ("b", None, 5.0),
+        ("c", 99, 6.0),
+        ("d", 5, -8.0),
+        ("e", 1, 1.0),
+        ("e", 5, 2.0),
+        ("e", 1, 3.0),
+    ],
+    columns=["customer_id", "product_id", "revenue"],
+).assign(ordered_at=pd.Timestamp("2023-06-01 12:00"), product_id=lambda lines: lines["product_id"].astype("Int64"))
+
+PRODUCTS = pd.DataFrame(
+    [
+        (1, "DELI", "Private", "ham"),
+        (2, "MEAT", "National", "beef"),
+        (3, "o'neill", None, "beef"),
+        (4, None, "Private", None),
+        (5, "DELI", None, "cheese"),
+        (6, None, None, "7 not a number"),  # nobody bought it
+    ],
+    columns=["product_id", "department", "brand", "category"],
+)
+
+EXPRESSIONS = [
+    "sum(revenue) FILTER (WHERE \"department\"::VARCHAR = 'DELI')",
+    "sum(revenue) FILTER (WHERE Department IS NULL OR department NOT IN ('DELI', 'MEAT'))",
+    "sum(revenue) FILTER (WHERE department = 'o''neill')",
+    "sum(revenue) FILTER (WHERE NOT (department = 'DELI' AND brand IS NULL))",
+    "sum(CASE WHEN brand IS DISTINCT FROM 'Private' THEN revenue ELSE 2 * revenue END)",
+    "sum(CASE WHEN brand = 'Private' OR department IS NULL THEN 1 WHEN NOT (brand = 'Private') THEN 10 ELSE 100 END)",
+    "count(*) FILTER (WHERE category BETWEEN 'beef' AND 'cheese' AND revenue > 3)",
+    "count(*) FILTER (WHERE brand < department OR department >= 'MEAT')",
+    "count(*) FILTER (WHERE category LIKE 'b%' OR category <> 'ham')",
+    "bool_or((department = 'DELI') IS NULL)::int",
+    "count(DISTINCT category)",
+    "count(DISTINCT category) FILTER (WHERE revenue >= 0 AND brand = 'Private')",
+    "count(DISTINCT category) + count(DISTINCT brand) / 2 + count(DISTINCT upper(category))",
+    "count(DISTINCT category) FILTER (WHERE ordered_at >= $as_of::timestamp - INTERVAL 90 DAY)",
+]
+
+
+@contextmanager
+def opened(folder: Path, products: pd.DataFrame = PRODUCTS) -> Iterator[Tables]:
+    """The lines, and products."""
+    LINES.to_parquet(folder / "lines.parquet")
+    products.to_parquet(folder / "products.parquet")
+    files = {name: TableSource(path=str(folder / f"{name}.parquet")) for name in ("lines", "products")}
+    with open_tables(DataSource("test", {"transactions": files["lines"], "products": files["products"]})) as tables:
+        yield tables
+
+
+def computed(folder: Path, expressions: list[str], products: pd.DataFrame) -> pd.DataFrame:
+    """The expressions as features."""
+    features = tuple(Feature(f"f{i:02}", "lines", sql) for i, sql in enumerate(expressions))
+    with opened(folder, products) as tables:
+        return build_features(tables, Catalogue(features), WINDOW).frame
+
+
+def asked_of_lines(expressions: list[str], products: pd.DataFrame) -> pd.DataFrame:
+    """The expressions over lines joined with their products, with nothing taken out."""
+    connection = duckdb.connect()
+    connection.register("own", LINES)
+    connection.register("listed", products)
+    columns = ", ".join(
+        f"({sql})::DOUBLE AS f{i:02}".replace("$as_of", "'2023-07-01'") for i, sql in enumerate(expressions)
+    )
+    query = f"SELECT customer_id, {columns} FROM own LEFT JOIN listed USING (product_id) GROUP BY ALL ORDER BY 1"
+    return connection.sql(query).df().set_index("customer_id")
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_a_condition_on_products_holds_at_the_same_lines(expression: str, tmp_path: Path) -> None:
+    """Empty texts, and lines whose product is not listed or not known, included."""
+    found = computed(tmp_path, [expression], PRODUCTS)
+    pd.testing.assert_frame_equal(
+        found.loc[["a", "b", "c", "e"]],
+        asked_of_lines([expression], PRODUCTS).loc[["a", "b", "c", "e"]],
+        check_index_type=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "products",
+    [PRODUCTS.iloc[:0], pd.concat([PRODUCTS, PRODUCTS.iloc[1:3]]), PRODUCTS.assign(category=None)],
+    ids=["none is listed", "some are listed twice", "a text that is always empty"],
+)
+def test_all_conditions_hold_together(products: pd.DataFrame, tmp_path: Path) -> None:
+    """In one statement, whatever the products."""
+    texts = products.astype({"department": "str", "brand": "str", "category": "object"})
+    texts["category"] = texts["category"].astype("string")
+    found = computed(tmp_path, EXPRESSIONS, texts)
+    expected = asked_of_lines(EXPRESSIONS, texts)
+    pd.testing.assert_frame_equal(
+        found.loc[["a", "b", "c", "e"]], expected.loc[["a", "b", "c", "e"]], check_index_type=False
+    )
+
+
+def test_what_may_fail_stays_where_it_is(tmp_path: Path) -> None:
+    """A conversion, a number and a column of the line are not asked of products."""
+    query = (
+        "SELECT sum(revenue) FILTER (WHERE department::INT = 3 OR brand = 7 OR channel = 'shop' OR category LIKE 'a%') "
+        "FROM lines"
+    )
+    with opened(tmp_path) as tables:
+        assert hoist(tables, {"q": query}, TEXTS).queries == {"q": query}
+
+
+def test_a_condition_is_asked_once_however_often_it_stands(tmp_path: Path) -> None:
+    """In several features, and in several statements."""
+    query = "SELECT sum(a) FILTER (WHERE brand = 'x') / count(*) FILTER (WHERE brand = 'x') FROM lines"
+    with opened(tmp_path) as tables:
+        found = hoist(tables, {"q": query, "r": query + " WHERE a > 3"}, TEXTS)
+    assert list(found.conditions.values()) == ["(brand = 'x')"]
+    assert all("'x'" not in one for one in found.queries.values())
+
+
+@pytest.mark.parametrize(("n_values", "bits"), [(4096, True), (4097, False)])
+def test_many_values_are_counted_by_number(n_values: int, bits: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """Bits for each customer would take more room than the numbers seen; the count is the same."""
+    products = pd.DataFrame({"product_id": range(n_values), "category": [f"c{i}" for i in range(n_values)]})
+    with opened(tmp_path, products) as tables:
+        found = hoist(tables, {"q": "SELECT count(DISTINCT category) FROM lines"}, TEXTS)
+    assert ("bitstring_agg" in found.queries["q"]) is bits
+    frame = computed(tmp_path, ["count(DISTINCT category)"], products)
+    assert frame["f00"].to_dict() == {"a": 4, "b": 2, "c": 1, "e": 2}
