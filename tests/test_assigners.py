@@ -13,7 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from patronage.assigners import UNASSIGNED
 from patronage.assigners.centroid import CentroidAssigner
+from patronage.assigners.grid import GridAssigner
 from patronage.assigners.mixture import MixtureAssigner
+from patronage.assigners.typing_tool import TypingAssigner
+from patronage.rfm_grid import RFMGrid
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
@@ -39,7 +42,21 @@ def _mixture(means, weights=None):
     return MixtureAssigner(weights=weights, means=means, precisions_cholesky=np.stack([np.eye(d)] * k))
 
 
+def _grid():
+    fitted = RFMGrid(n_clusters=5, random_state=0).fit(_points())
+    return GridAssigner(edges=fitted.edges_, segment_of_cell=fitted.segment_of_cell_, centres=fitted.cluster_centers_)
+
+
+def _typing(noise):
+    """A typing tool that has learned five groups, one of them noise."""
+    labels = KMeans(5, n_init=1, random_state=0).fit(_points()).labels_ - 1
+    return TypingAssigner(points=_points(), labels=labels.astype(np.int64), noise=np.array(noise))
+
+
 ASSIGNERS = {
+    "grid": _grid(),
+    "typing": _typing("keep"),
+    "typing nearest": _typing("nearest"),
     "centroid": CentroidAssigner(centres=_points(5)),
     "mixture": MixtureAssigner.from_gmm(_gmm()),
 }

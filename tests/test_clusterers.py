@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from patronage import clusterers
 from patronage.clusterers import ESTIMATORS, Candidate, Clusterer, Failure, fit_clusterer
 from patronage.errors import InvalidConfigError
 
 TWO_POINTS = np.repeat([[0.0], [1.0]], 30, axis=0)
 CHANCE = np.random.default_rng(0).normal(size=(90, 2))
 KMEANS, GMM, HDBSCAN = "sklearn.cluster.KMeans", "sklearn.mixture.GaussianMixture", "hdbscan.HDBSCAN"
+MINIBATCH, BISECTING = "sklearn.cluster.MiniBatchKMeans", "sklearn.cluster.BisectingKMeans"
+WARD, GRID = "sklearn.cluster.AgglomerativeClustering", "patronage.rfm_grid.RFMGrid"
 
 
 def _blobs(n=60, centres=((0, 0), (6, 0), (0, 6))):
@@ -128,6 +131,17 @@ def test_noise_of_a_density_clusterer_can_join_the_nearest_segment():
         (KMEANS, _blobs(), {"n_clusters": "three"}, "InvalidParameterError: The 'n_clusters' parameter"),
         (KMEANS, _blobs(), {"n_clusters": -1}, "InvalidParameterError: The 'n_clusters' parameter"),
         (HDBSCAN, np.random.default_rng(0).uniform(size=(40, 2)), {"min_cluster_size": 25}, "found only noise"),
+        (HDBSCAN, _blobs(), {"metric": "manhattan"}, "ValueError: DensityAssigner measures Euclidean distances"),
+        (HDBSCAN, _blobs(), {"min_cluster_size": "many"}, "ValueError: "),
+        (HDBSCAN, _blobs(2), {"min_cluster_size": 3, "min_samples": 50}, "ValueError: "),
+        (MINIBATCH, TWO_POINTS, {"n_clusters": 3}, "3 segments asked for, only 2 distinct points"),
+        (BISECTING, TWO_POINTS, {"n_clusters": 3}, "3 segments asked for, only 2 distinct points"),
+        (WARD, TWO_POINTS, {"n_clusters": 3}, "3 segments asked for, only 2 distinct points"),
+        (WARD, _blobs(2), {"n_clusters": 7}, "7 segments asked for, 6 customers given"),
+        (WARD, _blobs(), {"linkage": "steel"}, "InvalidParameterError: The 'linkage' parameter"),
+        (GRID, TWO_POINTS, {"n_clusters": 3}, "ValueError: 3 segments asked for, customers fall in 2 of the 3 cells"),
+        (GRID, _blobs(), {"n_clusters": "three"}, "InvalidParameterError: The 'n_clusters' parameter"),
+        (GRID, np.zeros((60, 30)), {}, "ValueError: 3 classes of each of 30 columns make more than 4,096 cells"),
     ],
 )  # fmt: skip
 def test_a_fit_that_finds_nothing_says_why(target, space, parameters, reason):
@@ -137,10 +151,43 @@ def test_a_fit_that_finds_nothing_says_why(target, space, parameters, reason):
     assert failure.reason.startswith(reason)
 
 
+def test_too_many_customers_to_agglomerate_are_refused_before_memory_runs_out(monkeypatch):
+    """The distances of all pairs of many customers are never asked for."""
+    monkeypatch.setattr(clusterers, "MAX_AGGLOMERATED", 100)
+    assert _fit(WARD, _blobs()) == Failure("agglomeration needs the distances of all pairs: at most 100 customers")
+
+
+@pytest.mark.parametrize(("target", "number"), [(KMEANS, "n_clusters"), (GMM, "n_components"), (WARD, "n_clusters")])
+def test_groups_found_on_a_map_are_placed_in_the_space(target, number):
+    """With a map, the clusterer sees the map alone, and a typing tool learns to place points of the space."""
+    space = np.random.default_rng(1).normal(size=(180, 3)) + np.repeat([[0, 0, 0], [9, 0, 0], [0, 9, 0]], 60, axis=0)
+    on_the_map = np.repeat([[0.0], [50.0], [51.0]], 60, axis=0) + np.random.default_rng(0).normal(0, 0.1, (180, 1))
+    with threadpool_limits(1):
+        found = fit_clusterer(Candidate(Clusterer("tried", target, {number: 2}), {}), space, 0, on_the_map)
+    labels = found.assign(space).label
+    assert found.kind == "typing"
+    assert labels[60:].min() == labels[60:].max() != labels[0]
+
+
+def test_noise_on_a_map_is_noise_in_the_space():
+    """What a density clusterer leaves out on the map has no segment, or with ``nearest`` that of those most like it."""
+    space = np.vstack([_blobs(), np.random.default_rng(3).normal(40, 0.5, (20, 2))])
+    alone = np.vstack([_blobs(), 1000.0 * np.arange(1, 21)[:, None] ** [1, 2]])  # the last twenty are far apart
+    clusterer = {"min_cluster_size": 15, "min_samples": 5}
+    with threadpool_limits(1):
+        kept, nearest = (
+            fit_clusterer(Candidate(Clusterer("tried", HDBSCAN, clusterer, noise=noise), {}), space, 0, alone)
+            for noise in ("keep", "nearest")
+        )
+    assert (kept.assign(space).label[-20:] == -1).all()
+    assert (nearest.assign(space).label >= 0).all()
+    assert not nearest.assign(space).found[-20:].any()
+
+
 def test_the_points_are_not_changed():
     """Fitting leaves the caller's space as it was."""
     space = _blobs()
     before = space.copy()
-    for target in (KMEANS, GMM, HDBSCAN):
+    for target in ESTIMATORS:
         _fit(target, space)
     assert space.tobytes() == before.tobytes()

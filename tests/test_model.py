@@ -39,6 +39,8 @@ KINDS = {
         "selection.gates={min_share: 0, coverage: 0, ari: -1, jaccard: 0, ari_backtest: -1}",
     ],
     "standard": [*without("n_trees"), "representation=standard"],
+    "typing": [*without("kmeans"), "clusterer=[agglomerative]", "clusterer.agglomerative.grid.n_clusters=[3]"],
+    "grid": [*without("kmeans"), "clusterer=[rfm_grid]", "clusterer.rfm_grid.grid.n_clusters=[3]"],
 }
 
 
@@ -200,13 +202,50 @@ def test_a_damaged_package_does_not_load(damage: Callable[[Path], None], says: s
         SegmentationModel.load(tmp_path / "m")
 
 
+WRONG = {
+    "centroid": {"centres": lambda centres: centres * np.nan},
+    "mixture": {"means": lambda means: means[:, :-1], "weights": lambda weights: -weights},
+    "density": {"cluster_parent": lambda parent: parent + 10**6, "point_cluster": lambda cluster: cluster + 10**6},
+    "typing": {
+        "points": lambda points: points * np.inf,
+        "labels": lambda labels: labels * 10**9,
+        "noise": lambda _: np.array("x"),
+    },
+    "grid": {
+        "segment_of_cell": lambda cells: cells + 10**6,
+        "edges": lambda edges: edges[:, ::-1],
+        "centres": lambda centres: centres[:, :-1],
+    },
+}
+
+
+def test_tampered_arrays_do_not_load(made: Made, tmp_path: Path) -> None:
+    """Indices that point elsewhere, numbers that are none and wrong shapes are found before anyone is scored."""
+    for name, change in WRONG[made.model.assigner.kind].items():
+        made.model.save(tmp_path / "m")
+        with np.load(tmp_path / "m" / "arrays.npz") as stored:
+            arrays = dict(stored)
+        arrays[f"assigner/{name}"] = change(arrays[f"assigner/{name}"])
+        np.savez(tmp_path / "m" / "arrays.npz", **arrays)
+        with pytest.raises(InvalidInputError, match="damaged or was tampered with"):
+            SegmentationModel.load(tmp_path / "m")
+
+
+def test_who_is_in_no_segment_is_as_atypical_as_can_be(made: Made, customers: pd.DataFrame) -> None:
+    """An active customer without a segment has no confidence and an atypicality of 1, whatever places customers."""
+    scored = made.model.predict(customers[customers["customer_status"] == "active"])
+    outside = scored[scored["segment_id"] == "unassigned"]
+    assert (outside["atypicality"] == 1).all()
+    assert outside["confidence"].isna().all()
+
+
 def test_saving_replaces_the_folder_as_a_whole(made: Made, tmp_path: Path) -> None:
     """Nothing of the former package stays behind, and no temporary folder either."""
     made.model.save(tmp_path / "m")
-    (tmp_path / "m" / "forest.skops").write_text("of a former model", encoding="utf-8")
+    (tmp_path / "m" / "trees.skops").write_text("of a former model", encoding="utf-8")
     made.model.save(tmp_path / "m")
     assert {path.name for path in tmp_path.iterdir()} == {"m"}
-    forest = tmp_path / "m" / "forest.skops"
+    forest = tmp_path / "m" / "trees.skops"
     assert not forest.exists() or forest.read_bytes() != b"of a former model"
 
 

@@ -6,13 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from patronage.catalogue import Feature
 from patronage.clusterers import Clusterer, Failure
-from patronage.errors import InvalidConfigError
+from patronage.embedding import Embedding
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.evaluation.stability import refit_labels
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 
 KMEANS, GMM, HDBSCAN = "sklearn.cluster.KMeans", "sklearn.mixture.GaussianMixture", "hdbscan.HDBSCAN"
+MINIBATCH, WARD = "sklearn.cluster.MiniBatchKMeans", "sklearn.cluster.AgglomerativeClustering"
+GRID = "patronage.rfm_grid.RFMGrid"
 STANDARD = RepresentationChoice("standard")
 AWARE = RepresentationChoice("outcome_aware", {"n_trees": 60})
 
@@ -63,9 +68,19 @@ def _label(fitted, frame):
     return fitted.assign(frame).label
 
 
-@pytest.mark.parametrize("recipe", [_recipe(KMEANS, n_clusters=3), _recipe(GMM, n_components=3)], ids=["kmeans", "gmm"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        _recipe(KMEANS, n_clusters=3),
+        _recipe(MINIBATCH, n_clusters=3, n_init=3),
+        _recipe(GMM, n_components=3),
+        _recipe(WARD, n_clusters=3),
+        _recipe(HDBSCAN, min_cluster_size=30),
+    ],
+    ids=lambda recipe: recipe.candidate.name,
+)
 def test_planted_segments_are_recovered(recipe):
-    """K-means and a mixture find well separated kinds of customers, also among customers they have not seen."""
+    """Every kind of clusterer finds well separated kinds of customers, also among customers it has not seen."""
     frame, later, kind = _planted()
     (fitted,) = fit_recipes([recipe], frame, later, seed=0)
     assert adjusted_rand_score(kind, _label(fitted, frame)) >= 0.95
@@ -185,6 +200,145 @@ def test_a_customer_is_placed_alone_as_among_others():
             assert joined.tobytes() == getattr(together, figure).tobytes()
 
 
+RFM = ("recency_days", "n_orders", "revenue")
+
+
+def _grid(features=FEATURES, named=RFM, representation=AWARE, **parameters):
+    clusterer = Clusterer("rfm_grid", GRID, {"n_clusters": 3} | parameters, features=named)
+    return Recipe(features, representation, clusterer.candidates()[0])
+
+
+def test_a_clusterer_that_names_its_features_is_fitted_to_these_alone():
+    """The RFM grid sees recency, frequency and monetary value in the standard space, whatever the others see."""
+    frame, later, kind = _planted()
+    recipe = _grid()
+    assert recipe.name == "rfm_grid · standard"
+    (fitted,) = fit_recipes([recipe], frame, later, seed=0)
+    assert [column.feature for column in fitted.representation.columns_] == list(RFM)
+    assert adjusted_rand_score(kind, _label(fitted, frame)) >= 0.95
+    edges = fitted.assigner.edges[0] / fitted.representation.columns_[0].weight
+    thirds = np.quantile(np.log1p(frame["recency_days"]), [1 / 3, 2 / 3])
+    column = fitted.representation.columns_[0]
+    np.testing.assert_allclose(edges * column.spread + column.centre, thirds)
+
+
+def test_a_feature_that_a_clusterer_names_may_be_absent_or_constant():
+    """Its candidate fails and says what it lacks; the others are fitted."""
+    frame, later, _ = _planted(90)
+    same = frame.assign(**dict.fromkeys(RFM, 1.0))
+    recipes = [_grid(features=FEATURES[1:], representation=STANDARD), _recipe(features=FEATURES[1:], n_clusters=2)]
+    absent, fitted = fit_recipes(recipes, frame, later, seed=0)
+    assert absent.reason.startswith("needs the feature(s) recency_days, which are not among")
+    assert isinstance(fitted, FittedRecipe)
+    constant, fitted = fit_recipes([_grid(representation=STANDARD), _recipe(n_clusters=2)], same, later, seed=0)
+    assert "have the same features (3 looked at)" in constant.reason
+    assert isinstance(fitted, FittedRecipe)
+
+
+def test_a_map_that_cannot_be_made_fails_its_candidates_only():
+    """Too few customers for the map's neighbours are a Failure of what is found on it; others are fitted."""
+    frame, later, _ = _planted(40)
+    choice = RepresentationChoice("umap", {"n_neighbors": 60})
+    own_map = Clusterer("u", HDBSCAN, embedding=Embedding(n_neighbors=50)).candidates()[0]
+    recipes = [_recipe(representation=choice, n_clusters=2), Recipe(FEATURES, STANDARD, own_map), _recipe(n_clusters=2)]
+    on_map, own, fitted = fit_recipes(recipes, frame, later, seed=0)
+    assert on_map == Failure("an embedding with these options needs 61 customers, 40 given")
+    assert own == Failure("an embedding with these options needs 51 customers, 40 given")
+    assert isinstance(fitted, FittedRecipe)
+
+
+def test_a_map_belongs_to_the_representation_or_to_the_clusterer():
+    """The clusterer's own map goes before the representation's; without either there is none."""
+    on_umap = RepresentationChoice("umap", {"n_neighbors": 60, "clip_quantile": 0.1})
+    own = Clusterer("u", HDBSCAN, embedding=Embedding(n_neighbors=50)).candidates()[0]
+    assert Recipe(FEATURES, on_umap, own).embedding.n_neighbors == 50
+    assert _recipe(representation=on_umap).embedding.n_neighbors == 60
+    assert _recipe().embedding is None
+    served = on_umap.build(FEATURES, 0)
+    assert (served.kind, served.clip_quantile) == ("standard", 0.1)
+
+
+EVERY_KIND = [
+    _recipe(KMEANS, n_clusters=4, n_init=2),
+    _recipe(MINIBATCH, n_clusters=4, n_init=2),
+    _recipe(GMM, n_components=3, reg_covar=1e-2),
+    _recipe(WARD, n_clusters=4),
+    _recipe(HDBSCAN, min_cluster_size=10),
+    _grid(n_clusters=4),
+    Recipe(
+        FEATURES,
+        STANDARD,
+        Clusterer(
+            "umap_hdbscan",
+            HDBSCAN,
+            {"min_cluster_size": 10},
+            embedding=Embedding(n_neighbors=10, n_components=2, n_epochs=30),
+        ).candidates()[0],
+    ),
+]
+
+
+def _found(recipes, n_refits, workers, threads):
+    """Labels of fits and of refits, by so many processes with so many native threads each."""
+    frame, later, _ = _planted(120)
+    with threadpool_limits(threads):
+        fitted = fit_recipes(recipes, frame, later, seed=3)
+        refits = refit_labels(recipes, frame, later, n_refits=n_refits, seed=3, workers=workers)
+    return [[_label(one, frame), *labels] for one, labels in zip(fitted, refits, strict=True)]
+
+
+def test_neither_threads_nor_workers_change_a_segment():
+    """Every kind of clusterer gives the same labels with one thread or two, alone or shared by two processes."""
+    recipes = EVERY_KIND[:-1]
+    for recipe, alone, shared in zip(recipes, _found(recipes, 2, 1, 1), _found(recipes, 2, 2, 2), strict=True):
+        np.testing.assert_array_equal(alone, shared, err_msg=recipe.name)
+
+
+def test_a_map_is_the_same_in_another_process():
+    """Groups found on a UMAP map are the same with one thread or two, here or in a worker."""
+    # One refit: every process first spends ten seconds on compiling UMAP.
+    np.testing.assert_array_equal(_found(EVERY_KIND[-1:], 1, 1, 1), _found(EVERY_KIND[-1:], 1, 2, 2))
+
+
+BAD = {
+    "all the same": lambda frame: frame.assign(**frame.iloc[0].to_dict()),
+    "two customers over and over": lambda frame: frame.iloc[np.arange(len(frame)) % 2].set_axis(frame.index),
+    "one giant": lambda frame: frame.assign(revenue=frame["revenue"].mask(frame.index == "00000", 1e15)),
+    "huge numbers": lambda frame: frame.assign(recency_days=frame["recency_days"] * 1e12, n_orders=1e12),
+    "an empty column": lambda frame: frame.assign(revenue=np.nan),
+}
+
+
+@pytest.mark.parametrize("case", ["two customers over and over", "one giant", "huge numbers", "an empty column"])
+def test_bad_features_give_segments_or_a_reason(case):
+    """Duplicates, an outlier, huge numbers and empty columns end in segments or a Failure for every clusterer."""
+    frame, later, _ = _planted(120)
+    for recipe, one in zip(EVERY_KIND[:-1], fit_recipes(EVERY_KIND[:-1], BAD[case](frame), later, seed=0), strict=True):
+        if isinstance(one, Failure):
+            assert case == "two customers over and over", (recipe.name, one.reason)
+            assert "distinct" in one.reason or "cells" in one.reason or "noise" in one.reason, recipe.name
+        else:
+            placed = one.assign(BAD[case](frame))
+            assert set(placed.label) <= set(range(-1, one.assigner.n_segments)), recipe.name
+            assert np.isfinite(placed.margin).all(), recipe.name
+
+
+def test_one_giant_forms_no_segment_of_its_own():
+    """A customer with a billion times the revenue of the others does not move the segments of the rest."""
+    frame, later, kind = _planted()
+    with_giant = BAD["one giant"](frame)
+    for recipe in (_recipe(n_clusters=3), _recipe(WARD, n_clusters=3)):
+        (fitted,) = fit_recipes([recipe], with_giant, later, seed=0)
+        assert adjusted_rand_score(kind[1:], _label(fitted, with_giant)[1:]) >= 0.95
+
+
+def test_customers_that_are_all_the_same_are_nothing_to_segment():
+    """Where no feature differs no candidate can be fitted: that is an error for the whole run."""
+    frame, later, _ = _planted(60)
+    with pytest.raises(InvalidInputError, match="have the same features"):
+        fit_recipes([_recipe(n_clusters=2)], BAD["all the same"](frame), later, seed=0)
+
+
 def test_a_recipe_is_named_by_candidate_and_representation():
     """The leaderboard's name says what was fitted in which space."""
     candidate = Clusterer("kmeans", KMEANS, grid={"n_clusters": [4]}).candidates()[0]
@@ -194,9 +348,11 @@ def test_a_recipe_is_named_by_candidate_and_representation():
 @pytest.mark.parametrize(
     ("kind", "parameters", "message"),
     [
-        ("umap3", {}, r"representation\.kind must be one of standard, outcome_aware; got 'umap3'"),
+        ("umap3", {}, r"representation\.kind must be one of standard, .*; got 'umap3'"),
+        ("umap", {"n_neighbours": 3}, r"representation umap has no parameter 'n_neighbours'; it has .*n_neighbors"),
+        ("umap", {"n_neighbors": 1}, "n_neighbors must be a whole number from 2 on; got 1"),
         ("standard", {"n_trees": 3}, r"representation standard has no parameter 'n_trees'; it has clip_quantile"),
-        ("outcome_aware", {"seed": 3}, r"representation outcome_aware has no parameter 'seed'; it has max_features"),
+        ("outcome_aware", {"seed": 3}, r"representation outcome_aware has no parameter 'seed'; it has learner"),
     ],
 )
 def test_a_wrong_representation_is_refused(kind, parameters, message):

@@ -69,7 +69,8 @@ def _mixed(n, seed=0):
 def _outcomes(features, seed=0):
     rng = np.random.default_rng(seed)
     spend = np.abs(features["money"].to_numpy()) * rng.lognormal(0, 0.3, len(features))
-    return pd.DataFrame({"revenue": spend, "orders": rng.poisson(3, len(features)).astype(float)}, index=features.index)
+    orders = rng.poisson(1 + 2 * np.log1p(spend))
+    return pd.DataFrame({"revenue": spend, "orders": orders.astype(float)}, index=features.index)
 
 
 @pytest.fixture(scope="module")
@@ -395,7 +396,9 @@ def test_a_customers_own_outcome_is_not_remembered():
     rng = np.random.default_rng(0)
     customers = pd.DataFrame(rng.normal(size=(500, 4)), columns=list("abcd"))
     chance = pd.DataFrame({"revenue": rng.normal(size=500)})
-    aware = OutcomeAwareRepresentation([_feature(name) for name in "abcd"], n_trees=80, min_samples_leaf=5)
+    aware = OutcomeAwareRepresentation(
+        [_feature(name) for name in "abcd"], learner="extra_trees", n_trees=80, min_samples_leaf=5
+    )
     seen = aware.fit_transform(customers, chance)[:, 0]
     assert np.corrcoef(seen, chance["revenue"])[0, 1] < 0.1
     assert np.corrcoef(aware.transform(customers)[:, 0], chance["revenue"])[0, 1] > 0.5
@@ -413,7 +416,7 @@ def test_the_space_is_standardised_in_training():
 def test_what_matters_for_the_outcome_orders_the_space():
     """Customers who will spend more, as far as their features tell, lie higher."""
     customers = _mixed(400)
-    aware = OutcomeAwareRepresentation(MIXED, n_trees=60).fit(customers, _outcomes(customers))
+    aware = OutcomeAwareRepresentation(MIXED, learner="extra_trees", n_trees=60).fit(customers, _outcomes(customers))
     unseen = _mixed(200, seed=9)
     expected = aware.transform(unseen)[:, 0]
     assert np.corrcoef(expected, np.log1p(np.abs(unseen["money"])))[0, 1] > 0.8

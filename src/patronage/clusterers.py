@@ -14,22 +14,37 @@ from typing import Any
 
 import numpy as np
 
-from patronage.assigners import Assigner
+from patronage.assigners import UNASSIGNED, Assigner
+from patronage.assigners.bisecting import BisectingAssigner
 from patronage.assigners.centroid import CentroidAssigner
 from patronage.assigners.density import DensityAssigner
+from patronage.assigners.grid import GridAssigner
 from patronage.assigners.mixture import MixtureAssigner
+from patronage.assigners.typing_tool import TypingAssigner
+from patronage.embedding import Embedding
 from patronage.errors import InvalidConfigError
 
 ESTIMATORS: Mapping[str, str] = {
     "sklearn.cluster.KMeans": "centroid",
     "sklearn.cluster.MiniBatchKMeans": "centroid",
-    "sklearn.cluster.BisectingKMeans": "centroid",
+    "sklearn.cluster.BisectingKMeans": "bisecting",
     "sklearn.mixture.GaussianMixture": "mixture",
+    "sklearn.cluster.AgglomerativeClustering": "typing",
     "hdbscan.HDBSCAN": "density",
+    "patronage.rfm_grid.RFMGrid": "grid",
 }
-"""Estimators that a configuration may name, and the kind of assigner each becomes."""
+"""Estimators that a configuration may name, and the kind of assigner each becomes; in an embedding all become
+``typing``."""
+
+MAX_AGGLOMERATED = 20_000
+"""Agglomeration holds the distances of all pairs of customers: 1.6 GB for this many."""
 
 NOISE = ("keep", "nearest")
+
+_ONLY_NOISE = "found only noise: no group of customers is denser than its surroundings"
+
+N_SEGMENTS = ("n_clusters", "n_components")
+"""Parameters by which a clusterer is asked for a number of segments."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,11 @@ class Clusterer:
         Parameter → values tried; every combination is a candidate.
     noise : {"keep", "nearest"}
         What a density clusterer does with rows in no cluster.
+    features : tuple of str, default ()
+        Basis features that it is fitted to, alone and in the ``standard`` space; none means all features, in the
+        space of the run's representation.
+    embedding : Embedding, optional
+        The map on which groups are found; default: that of the run's representation, if it has one.
     """
 
     name: str
@@ -55,6 +75,8 @@ class Clusterer:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     noise: str = "keep"
+    features: tuple[str, ...] = ()
+    embedding: Embedding | None = None
 
     def __post_init__(self) -> None:
         """Check the declaration."""
@@ -83,7 +105,7 @@ class Clusterer:
         """The most segments that a candidate is asked for; 0 where the number is found, not given."""
         given = (
             value
-            for parameter in ("n_clusters", "n_components")
+            for parameter in N_SEGMENTS
             for value in [*self.grid.get(parameter, ()), self.parameters.get(parameter, 0)]
         )
         # A value that is no number fails as a candidate, with its reason.
@@ -110,6 +132,17 @@ class Candidate:
         """Name in the leaderboard, such as ``kmeans n_clusters=4``."""
         return " ".join([self.clusterer.name, *(f"{key}={value}" for key, value in self.chosen.items())])
 
+    @property
+    def asked(self) -> int:
+        """The number of segments that it is asked for; 0 where the number is found, not given."""
+        given = {**self.clusterer.parameters, **self.chosen}
+        return next((given[name] for name in N_SEGMENTS if isinstance(given.get(name), int)), 0)
+
+    @property
+    def variant(self) -> str:
+        """What else was chosen, such as ``covariance_type=diag``: candidates that share it differ in their number."""
+        return " ".join(f"{key}={value}" for key, value in self.chosen.items() if key not in N_SEGMENTS)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -118,14 +151,30 @@ class Failure:
     reason: str
 
 
-def fit_clusterer(candidate: Candidate, space: np.ndarray, seed: int) -> Assigner | Failure:
+def fit_clusterer(
+    candidate: Candidate, space: np.ndarray, seed: int, embedded: np.ndarray | None = None
+) -> Assigner | Failure:
     """Fit one candidate to points of shape (n_customers, n_dimensions).
 
     The caller limits native threads to one, so that the same seed gives the same segments everywhere.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    space : ndarray of shape (n_customers, n_dimensions)
+        Where customers are placed.
+    seed : int
+    embedded : ndarray of shape (n_customers, n_components), optional
+        Where the same customers' groups are found; default ``space``.
+
+    Returns
+    -------
+    Assigner or Failure
+        Places points of ``space``.
     """
     clusterer = candidate.clusterer
     parameters = {**clusterer.parameters, **candidate.chosen}
-    kind = ESTIMATORS[clusterer.target]
+    kind = ESTIMATORS[clusterer.target] if embedded is None else "typing"
     estimator_class = _estimator_class(clusterer.target)
     if "random_state" in estimator_class().get_params():
         parameters.setdefault("random_state", seed)
@@ -134,30 +183,72 @@ def fit_clusterer(candidate: Candidate, space: np.ndarray, seed: int) -> Assigne
     estimator = estimator_class(**parameters)
     settings = estimator.get_params()
     wanted = settings.get("n_clusters", settings.get("n_components"))
-    if isinstance(wanted, int) and wanted > len(space):
-        return Failure(f"{wanted} segments asked for, {len(space)} customers given")
+    points = space if embedded is None else embedded
+    if hopeless := _hopeless(settings, wanted, len(points)):
+        return hopeless
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            fitted = estimator.fit(space)
-    except (ValueError, ArithmeticError) as error:
+            fitted = estimator.fit(points)
+        if any(warning.category.__name__ == "ConvergenceWarning" for warning in caught):
+            # scikit-learn warns in this way of two things.
+            few = _too_few_distinct(wanted, points)
+            return few or Failure(f"did not converge within max_iter={settings.get('max_iter')}")
+        few = _too_few_distinct(wanted, points) if _may_part_equals(fitted) else None
+        if kind == "typing":
+            return few or _typing_tool(fitted, points, space, clusterer.noise)
+        return few or _assigner(fitted, kind, clusterer.noise)
+    except (ValueError, ArithmeticError, TypeError) as error:
         return Failure(f"{type(error).__name__}: {str(error).splitlines()[0]}")
-    if any(warning.category.__name__ == "ConvergenceWarning" for warning in caught):
-        # scikit-learn warns in this way of two things.
-        if wanted is not None and wanted > (n_distinct := len(np.unique(space, axis=0))):
-            return Failure(f"{wanted} segments asked for, only {n_distinct} distinct points")
-        return Failure(f"did not converge within max_iter={settings['max_iter']}")
-    return _assigner(fitted, kind, clusterer.noise)
+
+
+def _hopeless(settings: Mapping[str, Any], wanted: object, n_customers: int) -> Failure | None:
+    """Failure that is known before anything is fitted."""
+    if isinstance(wanted, int) and wanted > n_customers:
+        return Failure(f"{wanted} segments asked for, {n_customers} customers given")
+    if "linkage" in settings and n_customers > MAX_AGGLOMERATED:
+        return Failure(f"agglomeration needs the distances of all pairs: at most {MAX_AGGLOMERATED:,} customers")
+    return None
 
 
 def _assigner(fitted: Any, kind: str, noise: str) -> Assigner | Failure:  # noqa: ANN401 - the estimators are untyped
     if kind == "centroid":
         return CentroidAssigner(centres=fitted.cluster_centers_)
+    if kind == "bisecting":
+        return BisectingAssigner.from_kmeans(fitted)
     if kind == "mixture":
         return MixtureAssigner.from_gmm(fitted)
+    if kind == "grid":
+        return GridAssigner(
+            edges=fitted.edges_, segment_of_cell=fitted.segment_of_cell_, centres=fitted.cluster_centers_
+        )
     if fitted.labels_.max() < 0:
-        return Failure("found only noise: no group of customers is denser than its surroundings")
+        return Failure(_ONLY_NOISE)
     return DensityAssigner.from_hdbscan(fitted, noise=noise)
+
+
+def _typing_tool(fitted: Any, points: np.ndarray, space: np.ndarray, noise: str) -> Assigner | Failure:  # noqa: ANN401
+    """Learn from groups found among ``points`` to place customers in ``space``."""
+    found = MixtureAssigner.from_gmm(fitted).assign(points).label if hasattr(fitted, "means_") else fitted.labels_
+    if found.max() < 0:
+        return Failure(_ONLY_NOISE)
+    # A component of a mixture may be the most probable one for nobody.
+    labels = np.full(len(found), UNASSIGNED, dtype=np.int64)
+    labels[found >= 0] = np.unique(found[found >= 0], return_inverse=True)[1]
+    return TypingAssigner(points=space, labels=labels, noise=np.array(noise))
+
+
+def _may_part_equals(fitted: Any) -> bool:  # noqa: ANN401 - the estimators are untyped
+    """Whether a fit may have given identical points to different segments without a warning."""
+    centres = getattr(fitted, "cluster_centers_", None)
+    return hasattr(fitted, "children_") or (centres is not None and len(np.unique(centres, axis=0)) < len(centres))
+
+
+def _too_few_distinct(wanted: object, points: np.ndarray) -> Failure | None:
+    """Failure where fewer distinct points were given than segments asked for: identical customers cannot be parted."""
+    if isinstance(wanted, int) and wanted > (n_distinct := len(np.unique(points, axis=0))):
+        return Failure(f"{wanted} segments asked for, only {n_distinct} distinct points")
+    return None
 
 
 def _estimator_class(target: str) -> Any:  # noqa: ANN401 - the estimators are untyped

@@ -17,26 +17,31 @@ from sklearn.isotonic import IsotonicRegression
 
 from patronage import __version__
 from patronage.assigners import UNASSIGNED, Assigner, Assignment
+from patronage.assigners.bisecting import BisectingAssigner
 from patronage.assigners.centroid import CentroidAssigner
 from patronage.assigners.density import DensityAssigner
+from patronage.assigners.grid import GridAssigner
 from patronage.assigners.mixture import MixtureAssigner
+from patronage.assigners.typing_tool import TypingAssigner
 from patronage.catalogue import Catalogue
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
-from patronage.recipe import Representation
-from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation
+from patronage.recipe import REPRESENTATIONS, Representation
 from patronage.segments import DORMANT_ID, RESERVED_NAMES, UNASSIGNED_ID, Segment, Trait
 from patronage.writing import sync
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 """The only type beyond skops' own defaults that a package may hold; never read from the package itself."""
 
-PACKAGE_FILES = frozenset({"model.json", "arrays.npz", "forest.skops"})
+PACKAGE_FILES = frozenset({"model.json", "arrays.npz", "trees.skops"})
 ASSIGNERS: Mapping[str, Any] = {
     "centroid": CentroidAssigner,
+    "bisecting": BisectingAssigner,
     "mixture": MixtureAssigner,
     "density": DensityAssigner,
+    "typing": TypingAssigner,
+    "grid": GridAssigner,
 }
 _QUANTILES = np.linspace(0, 1, 101)
 
@@ -187,7 +192,7 @@ class SegmentationModel:
     def _atypicality(self, placed: Assignment) -> np.ndarray:
         if self.assigner.kind == "density":
             return placed.distance
-        result = np.empty(len(placed.label))
+        result = np.ones(len(placed.label))  # who is in no segment is as far out as can be
         for segment in range(len(self.segments)):
             inside = placed.label == segment
             result[inside] = np.interp(placed.distance[inside], self.calibration.distances[segment], _QUANTILES)
@@ -218,20 +223,13 @@ class SegmentationModel:
     def _write(self, folder: Path) -> None:
         arrays = {f"assigner/{name}": array for name, array in self.assigner.arrays().items()}
         arrays |= {f"calibration/{name}": array for name, array in vars(self.calibration).items()}
-        representation: dict[str, Any] = {"kind": self.representation.kind}
-        if isinstance(self.representation, OutcomeAwareRepresentation):
+        representation: dict[str, Any] = {"kind": self.representation.kind, **self.representation.state()}
+        arrays |= {f"representation/{name}": array for name, array in self.representation.arrays().items()}
+        if trees := self.representation.trees():
             from skops import io  # noqa: PLC0415 - only this kind of package needs it
 
-            representation |= {
-                "encoder": self.representation.encoder_.state(),
-                "outcomes": list(self.representation.outcomes_),
-            }
-            arrays["representation/centre"] = self.representation.centre_
-            arrays["representation/spread"] = self.representation.spread_
-            io.dump(self.representation.forest_, folder / "forest.skops")
-            sync(folder / "forest.skops")
-        else:
-            representation |= self.representation.state()
+            io.dump(trees, folder / "trees.skops")
+            sync(folder / "trees.skops")
         document = {
             "format_version": FORMAT_VERSION,
             "patronage_version": __version__,
@@ -336,38 +334,11 @@ def _status(features: pd.DataFrame) -> np.ndarray:
 
 
 def _read_representation(folder: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Representation:
-    if state["kind"] == StandardRepresentation.kind:
-        return StandardRepresentation.from_state(state)
-    from skops import io  # noqa: PLC0415 - only this kind of package needs it
+    trees: list[Any] = []
+    if (stored := folder / "trees.skops").exists():
+        from skops import io  # noqa: PLC0415 - only this kind of package needs it
 
-    rebuilt = OutcomeAwareRepresentation(features=())
-    rebuilt.encoder_ = StandardRepresentation.from_state(state["encoder"])
-    rebuilt.outcomes_ = tuple(state["outcomes"])
-    rebuilt.forest_ = io.load(folder / "forest.skops", trusted=TRUSTED_TYPES)
-    rebuilt.centre_, rebuilt.spread_ = arrays["centre"], arrays["spread"]
-    _check_forest(rebuilt.forest_, len(rebuilt.encoder_.columns_), len(rebuilt.outcomes_))
+        trees = io.load(stored, trusted=TRUSTED_TYPES)
+    kind: Any = REPRESENTATIONS[state["kind"]]
+    rebuilt: Representation = kind.from_state(state, arrays, trees)
     return rebuilt
-
-
-def _check_forest(forest: Any, n_columns: int, n_outcomes: int) -> None:  # noqa: ANN401
-    """Check every index that scikit-learn follows unchecked: a tampered one would read foreign memory."""
-    if type(forest).__name__ != "ExtraTreesRegressor" or forest.n_outputs_ != n_outcomes:
-        raise ValueError("not the forest this package describes")
-    for tree in forest.estimators_:
-        nodes = tree.tree_
-        left, right = nodes.children_left, nodes.children_right
-        leaf = left == -1
-        own = np.arange(nodes.node_count)
-        # Children come after their parent, so following them always ends.
-        sound = (leaf & (right == -1)) | (
-            (left > own) & (right > own) & (left < nodes.node_count) & (right < nodes.node_count)
-        )
-        features = nodes.feature[~leaf]
-        if (
-            not sound.all()
-            or nodes.n_features != n_columns
-            or (features < 0).any()
-            or (features >= n_columns).any()
-            or nodes.value.shape[:2] != (nodes.node_count, n_outcomes)
-        ):
-            raise ValueError("a tree points outside its arrays")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,41 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from patronage.assigners import Assigner, Assignment
+from patronage.assigners.typing_tool import TypingAssigner
 from patronage.catalogue import FAMILIES, Feature
 from patronage.clusterers import Candidate, Failure, fit_clusterer
-from patronage.errors import InvalidConfigError
-from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation
+from patronage.embedding import Embedding
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.representation import (
+    LEARNERS,
+    OutcomeAwareRepresentation,
+    PrincipalRepresentation,
+    StandardRepresentation,
+)
 
-Representation = StandardRepresentation | OutcomeAwareRepresentation
+Representation = StandardRepresentation | PrincipalRepresentation | OutcomeAwareRepresentation
 
 REPRESENTATIONS = {
     "standard": StandardRepresentation,
+    "pca": PrincipalRepresentation,
     "outcome_aware": OutcomeAwareRepresentation,
+    # A map of the standard space, for finding groups on; customers are placed in the standard space.
+    "umap": StandardRepresentation,
 }
 
+_EMBEDDING = {option.name for option in fields(Embedding)}
 
 MIN_TREES = 30
 """With fewer, some customer would be in every tree's sample and have no prediction out of bag."""
+
+
+_RANGES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
+    "variance": ("in (0, 1]", lambda value: 0 < value <= 1),
+    "ridge_penalty": ("above 0", lambda value: value > 0),
+    "min_r2": ("in [0, 1)", lambda value: 0 <= value < 1),
+    "max_features": ("in (0, 1]", lambda value: 0 < value <= 1),
+    "min_samples_leaf": ("at least 1", lambda value: value >= 1),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,8 @@ class RepresentationChoice:
                 f"representation.kind must be one of {', '.join(REPRESENTATIONS)}; got {self.kind!r}."
             )
         known = set(REPRESENTATIONS[self.kind](features=()).get_params()) - {"features", "seed"}
+        if self.embedding is not None:
+            known |= _EMBEDDING
         if unknown := sorted(set(self.parameters) - known):
             raise InvalidConfigError(
                 f"representation {self.kind} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}."
@@ -61,20 +84,59 @@ class RepresentationChoice:
                 f"representation.parameters.n_trees must be at least {MIN_TREES}, so that every customer is "
                 f"represented by trees that have not seen it; got {n_trees}."
             )
+        learner = self.parameters.get("learner", "blend")
+        if learner not in LEARNERS:
+            raise InvalidConfigError(
+                f"representation.parameters.learner must be one of {', '.join(LEARNERS)}; got {learner!r}."
+            )
+        for parameter, (rule, holds) in _RANGES.items():
+            value = self.parameters.get(parameter)
+            if value is not None and not (isinstance(value, int | float) and holds(value)):
+                raise InvalidConfigError(f"representation.parameters.{parameter} must be {rule}; got {value!r}.")
+
+    @property
+    def embedding(self) -> Embedding | None:
+        """The map of its space that groups are found on, if it has one."""
+        if self.kind != "umap":
+            return None
+        return Embedding(**{name: value for name, value in self.parameters.items() if name in _EMBEDDING})
 
     def build(self, features: Sequence[Feature], seed: int) -> Representation:
         """Make the unfitted representation."""
         seeded = {"seed": seed} if self.kind == "outcome_aware" else {}
-        return REPRESENTATIONS[self.kind](features=features, **self.parameters, **seeded)
+        own = {name: value for name, value in self.parameters.items() if self.kind != "umap" or name not in _EMBEDDING}
+        return REPRESENTATIONS[self.kind](features=features, **own, **seeded)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is fitted: a representation of the basis features, and one candidate in its space."""
+    """What is fitted: a representation of the basis features, and one candidate in its space.
+
+    A clusterer that names its features is fitted to these alone, in the ``standard`` space.
+    """
 
     features: tuple[Feature, ...]
     representation: RepresentationChoice
     candidate: Candidate
+
+    def __post_init__(self) -> None:
+        """Keep to the features that the clusterer names."""
+        if named := self.candidate.clusterer.features:
+            object.__setattr__(self, "features", tuple(one for one in self.features if one.name in named))
+            if self.representation.kind != "standard":
+                object.__setattr__(self, "representation", RepresentationChoice("standard"))
+
+    @property
+    def absent(self) -> list[str]:
+        """Features that the clusterer names and the run does not have."""
+        there = {feature.name for feature in self.features}
+        return [name for name in self.candidate.clusterer.features if name not in there]
+
+    @property
+    def embedding(self) -> Embedding | None:
+        """The map that groups are found on: the clusterer's own, or else the representation's."""
+        own = self.candidate.clusterer.embedding
+        return own if own is not None else self.representation.embedding
 
     @property
     def name(self) -> str:
@@ -84,11 +146,26 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FittedRecipe:
-    """A fitted representation and the assigner that places its points."""
+    """A fitted representation and the assigner that places its points.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    representation : Representation
+    assigner : Assigner
+    embedded : ndarray of shape (n_customers, n_components), optional
+        The map of the training rows that groups were found on, if there was one.
+    """
 
     recipe: Recipe
     representation: Representation
     assigner: Assigner
+    embedded: np.ndarray | None = None
+
+    @cached_property
+    def typing_agreement(self) -> float | None:
+        """Agreement of a typing tool with the clusterer's labels on held-out rows; None where there is none."""
+        return self.assigner.agreement() if isinstance(self.assigner, TypingAssigner) else None
 
     def assign(self, features: pd.DataFrame) -> Assignment:
         """Place customers by their features."""
@@ -102,8 +179,9 @@ def fit_recipes(
     *,
     seed: int,
     current: pd.DataFrame | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> list[FittedRecipe | Failure]:
-    """Fit recipes from nothing; those that share a representation share one fit of it.
+    """Fit recipes from nothing; those that share a representation or a map share one fit of it.
 
     Parameters
     ----------
@@ -117,20 +195,65 @@ def fit_recipes(
     current : DataFrame, optional
         Features that scaling and segments are fitted to; default ``learned``. A refit gives the newest ones here,
         whose outcomes are not yet known.
+    progress : callable, optional
+        Called with the number of recipes fitted.
     """
     with threadpool_limits(1):
         spaces: dict[str, tuple[Representation, np.ndarray]] = {}
+        layouts: dict[str, np.ndarray | Failure] = {}
         results: list[FittedRecipe | Failure] = []
         for recipe in recipes:
-            key = repr((recipe.features, recipe.representation))
-            if key not in spaces:
-                spaces[key] = _fit_representation(recipe, learned, outcomes, current, seed)
-            representation, space = spaces[key]
-            assigner = fit_clusterer(recipe.candidate, space, seed)
-            results.append(
-                assigner if isinstance(assigner, Failure) else FittedRecipe(recipe, representation, assigner)
-            )
+            results.append(_fit_recipe(recipe, learned, outcomes, current, seed, spaces, layouts))
+            if progress is not None:
+                progress(len(results))
         return results
+
+
+def _fit_recipe(
+    recipe: Recipe,
+    learned: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    current: pd.DataFrame | None,
+    seed: int,
+    spaces: dict[str, tuple[Representation, np.ndarray]],
+    layouts: dict[str, np.ndarray | Failure],
+) -> FittedRecipe | Failure:
+    """Fit one recipe, with what ``spaces`` and ``layouts`` hold already; what is new is added to them."""
+    if recipe.absent:
+        return Failure(
+            f"needs the feature(s) {', '.join(recipe.absent)}, which are not among those that form segments here"
+        )
+    key = repr((recipe.features, recipe.representation))
+    if key not in spaces:
+        try:
+            spaces[key] = _fit_representation(recipe, learned, outcomes, current, seed)
+        except InvalidInputError as error:
+            if not recipe.candidate.clusterer.features:
+                raise
+            # The others may see more than these few features.
+            return Failure(str(error))
+    representation, space = spaces[key]
+    embedded = None
+    if recipe.embedding is not None:
+        key = repr((key, recipe.embedding))
+        if key not in layouts:
+            layouts[key] = _lay_out(recipe.embedding, space, seed)
+        layout = layouts[key]
+        if isinstance(layout, Failure):
+            return layout
+        embedded = layout
+    assigner = fit_clusterer(recipe.candidate, space, seed, embedded)
+    if isinstance(assigner, Failure):
+        return assigner
+    return FittedRecipe(recipe, representation, assigner, embedded)
+
+
+def _lay_out(embedding: Embedding, space: np.ndarray, seed: int) -> np.ndarray | Failure:
+    try:
+        return embedding.embed(space, seed)
+    except (ValueError, ArithmeticError, TypeError) as error:
+        # UMAP's own errors are of all these kinds.
+        return Failure(str(error).splitlines()[0])
 
 
 def _fit_representation(

@@ -1,8 +1,4 @@
-"""Features → the space that clusterers see.
-
-A representation is a scikit-learn transformer over feature tables. Its kernels work row by row, and its state is
-plain values and one forest, so that it can be packaged without pickle.
-"""
+"""The standard space: all basis features side by side, scaled, standardised, families weighted as blocks."""
 
 from __future__ import annotations
 
@@ -14,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import yeojohnson
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.ensemble import ExtraTreesRegressor
 
 from patronage.catalogue import Feature
 from patronage.errors import InvalidInputError
+from patronage.representation.scales import signed_log
 
 _RARE = "other levels"
 
@@ -183,9 +179,24 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         """Everything `transform` needs, as plain values."""
         return {"columns": [vars(column) | {"levels": list(column.levels)} for column in self.columns_]}
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """None: `state` says it all."""
+        return {}
+
+    def trees(self) -> list[Any]:
+        """None."""
+        return []
+
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
+    def from_state(
+        cls,
+        state: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray] | None = None,  # noqa: ARG003 - as the other representations'
+        trees: Sequence[Any] = (),
+    ) -> Self:
         """Rebuild a fitted representation from `state`."""
+        if trees:
+            raise ValueError("a standard space has no trees")
         rebuilt = cls(features=())
         rebuilt.columns_ = tuple(Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in state["columns"])
         rebuilt.dropped_ = {}
@@ -223,98 +234,6 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         if 0 < rare.sum() < len(X) and rare.sum() >= self.min_level_share * len(X):
             columns.append(_flag(feature, "rare", tuple(map(str, rare.index)), float(rare.sum() / len(X))))
         return columns
-
-
-class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
-    """What each customer's features say about each outcome: differences that change behaviour, and no others.
-
-    A forest of extremely randomised trees predicts the outcomes (as sign(y)·log1p|y|, standardised) from the basis
-    features. The space has one dimension per outcome. Training rows are represented out of bag, by the trees that
-    did not see them, so the space does not remember a customer's own outcome.
-
-    Parameters
-    ----------
-    features : sequence of Feature
-        The basis features.
-    n_trees : int, default 300
-        Raising it makes the space steadier and slower.
-    min_samples_leaf : int, default 20
-        Raising it smooths the predictions.
-    max_features : float in (0, 1], default .5
-        Share of columns tried at each split.
-    seed : int, default 0
-
-    References
-    ----------
-    Geurts, Ernst & Wehenkel (2006), Extremely randomized trees, Machine Learning 63.
-    """
-
-    kind: ClassVar[str] = "outcome_aware"
-
-    def __init__(
-        self,
-        features: Sequence[Feature],
-        n_trees: int = 300,
-        min_samples_leaf: int = 20,
-        max_features: float = 0.5,
-        seed: int = 0,
-    ) -> None:
-        self.features = features
-        self.n_trees = n_trees
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.seed = seed
-
-    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
-        """Learn what the features of ``X`` say about the outcomes ``y`` of the same customers.
-
-        Raises
-        ------
-        InvalidInputError
-            No feature or no outcome differs between the customers.
-        """
-        self.encoder_ = StandardRepresentation(self.features).fit(X)
-        targets = signed_log(y.to_numpy(float))
-        varied = targets.std(axis=0) > 1e-9  # noqa: PLR2004 - rounding of sums
-        if not varied.any():
-            raise InvalidInputError(
-                f"none of the outcomes {', '.join(y.columns)} differs between the {len(y):,} customers; "
-                "there is nothing to foresee. Choose other outcomes or a longer outcome_days."
-            )
-        self.outcomes_ = tuple(str(name) for name, ok in zip(y.columns, varied, strict=True) if ok)
-        targets = targets[:, varied]
-        targets = (targets - targets.mean(axis=0)) / targets.std(axis=0)
-        self.forest_ = ExtraTreesRegressor(
-            n_estimators=self.n_trees,
-            min_samples_leaf=self.min_samples_leaf,
-            max_features=self.max_features,
-            bootstrap=True,
-            oob_score=True,
-            random_state=self.seed,
-        ).fit(self.encoder_.transform(X), targets if targets.shape[1] > 1 else targets[:, 0])
-        predicted = np.reshape(self.forest_.oob_prediction_, (len(X), -1))
-        self.centre_ = predicted.mean(axis=0)
-        self.spread_ = np.maximum(predicted.std(axis=0), 1e-9)
-        self.training_space_ = (predicted - self.centre_) / self.spread_
-        return self
-
-    def fit_transform(self, X: pd.DataFrame, y: pd.DataFrame) -> np.ndarray:
-        """Fit, and represent the training rows out of bag."""
-        return self.fit(X, y).training_space_
-
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Represent customers by the whole forest; ndarray of shape (n_customers, n_outcomes)."""
-        predicted = np.reshape(self.forest_.predict(self.encoder_.transform(X)), (len(X), -1))
-        return np.ascontiguousarray((predicted - self.centre_) / self.spread_)
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
-        """Names of the dimensions."""
-        return np.array([f"expected {name}" for name in self.outcomes_], dtype=object)
-
-
-def signed_log(values: np.ndarray) -> np.ndarray:
-    """sign(y)·log1p|y|: the scale on which money is neither ruled by a few nor cut off."""
-    return np.sign(values) * np.log1p(np.abs(values))
 
 
 def _flag(feature: Feature, kind: str, levels: tuple[str, ...], share: float) -> Column:
