@@ -10,11 +10,16 @@ from sklearn.metrics import adjusted_rand_score
 from patronage.assigners import Assignment
 from patronage.catalogue import Feature
 from patronage.evaluation.baselines import SHUFFLED, Baselines, fit_baselines
+from patronage.evaluation.bootstrap import N_BOOTSTRAP
+from patronage.evaluation.effect import omega2, top20_capture, value_gap
+from patronage.evaluation.evidence import QUICK, gather_evidence, winsorised
 from patronage.evaluation.judgement import METRICS, Judge
 from patronage.evaluation.stability import stability
-from patronage.evaluation.value import N_BOOTSTRAP, gather_evidence, worth
+from patronage.evaluation.value import worth
 
 FEATURES = (Feature("n_orders", "orders", "1", scale="log"), Feature("wine_share", "lines", "1", family="affinity"))
+LATER = ("refit/", "final/", "typing/", "value/kept_unseen")
+OWN = ("value/lift", "value/kept_baseline", "value/kept_unseen")
 NAMES = ("kmeans_rfm", "rfm_grid", "revenue_tiles", "prediction_tiles", "outcome_tree", SHUFFLED)
 RIVALS = NAMES[:-1]
 
@@ -149,17 +154,22 @@ def test_baselines_are_worth_something(baselines):
     assert abs(kept[SHUFFLED]) < 0.15
 
 
-def _evidence(baselines):
-    targets = np.log1p(JUDGED[2].to_numpy())
-    return gather_evidence(
-        baselines.judge_space, targets, ["spend", "visits"], list(JUDGED[0].index), seed=0, workers=1
+def _evidence(baselines, *, money=False):
+    outcomes = JUDGED[2].to_numpy()
+    scale = winsorised(outcomes, np.ones(300, bool)) if money else np.log1p(outcomes)
+    (found,) = gather_evidence(
+        baselines.judge_space, [(scale, QUICK)], ["spend", "visits"], list(JUDGED[0].index), seed=0, workers=1
     )
+    return found
 
 
 @pytest.fixture(scope="module")
 def judge(baselines):
     """A judge of the later window's customers."""
-    return Judge(_evidence(baselines), baselines.judge_space, baselines)
+    money = _evidence(baselines, money=True)
+    return Judge(
+        _evidence(baselines), baselines.judge_space, baselines, money=money, outcomes=JUDGED[2].to_numpy(float)
+    )
 
 
 def _judged(judge, baselines, labels):
@@ -186,9 +196,10 @@ def test_a_baseline_has_no_lift_over_itself(judge, baselines):
 
 
 def test_a_judged_row_has_every_metric(judge, baselines):
-    """Every metric that selection may name is there, but those of the later refit."""
+    """Every metric that selection may name is there, but those of later stages and of what was not asked for."""
     row = _judged(judge, baselines, np.arange(300) // 100)
-    assert set(row.metrics) == {metric for metric in METRICS if not metric.startswith(("refit/", "final/"))}
+    early = {metric for metric in METRICS if not metric.startswith(LATER)}
+    assert set(row.metrics) == early | {"value/omega2_spend", "value/omega2_visits"}
     assert row.jaccard == (1.0, 1.0, 1.0)
 
 
@@ -249,3 +260,97 @@ def test_the_unassigned_count_as_a_group_when_baselines_are_compared(judge, base
     row = _judged(judge, baselines, labels)
     kept = {name: given.kept.value for name, given in judge.baselines(4).items()}
     assert row.metrics["value/kept_baseline"] == kept[row.best_baseline]
+
+
+def test_effects_are_of_select_customers(judge, baselines):
+    """Effect sizes are on the judged scale, shares on the outcome as it is, of the select customers."""
+    labels = np.arange(300) // 100
+    metrics = _judged(judge, baselines, labels).metrics
+    rows = judge.evidence.rows("select")
+    spend, folds = JUDGED[2]["spend"].to_numpy()[rows], judge.evidence.folds[rows]
+    each = [omega2(column, labels[rows]) for column in judge.evidence.targets[rows].T]
+    assert metrics["value/omega2"] == pytest.approx(np.mean(each))
+    assert [metrics["value/omega2_spend"], metrics["value/omega2_visits"]] == pytest.approx(each)
+    assert metrics["value/value_gap"] == pytest.approx(value_gap(spend, labels[rows]))
+    assert metrics["value/top20_capture"] == pytest.approx(top20_capture(spend, labels[rows], folds))
+    assert np.isnan(metrics["value/cramers_v"])
+
+
+def test_shares_are_of_the_headline(baselines):
+    """The outcome that shares are measured in is chosen by its name, wherever it stands."""
+    labels, outcomes = np.arange(300) // 100, JUDGED[2].to_numpy(float)
+    evidence = _evidence(baselines)
+    judge = Judge(evidence, baselines.judge_space, baselines, outcomes=outcomes, headline="visits")
+    rows = evidence.rows("select")
+    metrics = _judged(judge, baselines, labels).metrics
+    assert metrics["value/value_gap"] == pytest.approx(value_gap(outcomes[rows, 1], labels[rows]))
+
+
+def test_a_response_is_judged_by_cramers_v(baselines):
+    """Of outcomes that are yes or no, the association with the segments is measured."""
+    labels = np.arange(300) // 100
+    outcomes = np.column_stack([labels == 2, np.arange(300) % 2]).astype(float)
+    judge = Judge(_evidence(baselines), baselines.judge_space, baselines, outcomes=outcomes)
+    v = _judged(judge, baselines, labels).metrics["value/cramers_v"]
+    assert v == pytest.approx(0.5, abs=0.03)  # one is the segments, the other has nothing to do with them
+
+
+def test_money_has_a_ceiling_of_its_own(judge, baselines):
+    """Kept on the scale of money is judged against forecasts of money, in the leaderboard and at the end."""
+    labels, money = np.arange(300) // 100, _evidence(baselines, money=True)
+    metrics = _judged(judge, baselines, labels).metrics
+    assert metrics["value/kept_money"] == worth(labels, money).kept.value
+    assert metrics["value/kept_money"] != metrics["value/kept"]
+    assert judge.confirm(labels)["kept_money"] == worth(labels, money, "confirm").kept.value
+
+
+def test_baselines_are_measured_as_candidates_are(judge):
+    """A baseline's line has every figure of value that a candidate's has, but no lift over itself."""
+    (row,) = (row for row in judge.baseline_rows([3]) if row.name == "kmeans_rfm k=3")
+    assert {name for name in row.metrics if name.startswith("value/")} == {
+        *(
+            metric
+            for metric in METRICS
+            if metric.startswith("value/") and "lift" not in metric and "base" not in metric
+        ),
+        *("value/omega2_spend", "value/omega2_visits"),
+    }
+
+
+def test_of_many_customers_those_who_are_heard_are_judged(baselines):
+    """Where only some were asked what they did, their figures are those of a window with nobody else in it."""
+    evidence = _evidence(baselines)
+    alone = Judge(evidence, baselines.judge_space, baselines)
+    heard, labels = np.zeros(400, bool), np.full(400, 1)
+    heard[50:350], labels[50:350] = True, np.arange(300) // 100
+    select = np.zeros(400, bool)
+    select[50:350] = evidence.rows("select")
+    select[:20] = True
+    among = Judge(evidence, baselines.judge_space, baselines, heard=heard, select=select)
+    space = np.full((400, 2), 7.0)
+    space[50:350] = baselines.judge_space
+    placed = Assignment(labels, np.full(400, -1), np.ones(400), np.zeros(400))
+    found = among.judge("tried", "kmeans", "standard", space, placed, stability(labels, [labels])).metrics
+    plain = _judged(alone, baselines, labels[50:350]).metrics
+    sizes = {"size/min_share", "size/effective_segments"}
+    assert {name: found[name] for name in found if name not in sizes} == pytest.approx(
+        {name: plain[name] for name in plain if name not in sizes}, nan_ok=True
+    )
+    # Sizes need no outcomes: they are of everybody that choices may be made on.
+    assert found["size/min_share"] == min(np.bincount(labels[select])) / select.sum()
+    assert among.confirm(labels) == alone.confirm(labels[50:350])
+
+
+def test_a_cell_of_the_grid_that_nobody_was_in_goes_with_its_neighbours():
+    """New customers in a cell unseen in the learn window join the nearest known cell, not whichever group is first."""
+    # Terciles end at 1 and 34: two cells are known, all in the middle and all high.
+    high = np.arange(90) % 3 == 2
+    learn_rfm = np.where(high[:, None], 100.0, np.ones((90, 3)))
+    targets = high[:, None] * 5.0
+    given = Baselines(learn_rfm, learn_rfm, targets, learn_rfm, learn_rfm, learn_rfm[:, 0], learn_rfm[:, 0], seed=0)
+    known = given.labels(2)["rfm_grid"]
+    middle_group, high_group = known[~high][0], known[high][0]
+    assert middle_group != high_group
+    news = np.array([[200.0, 200.0, 1.0], [1.0, 0.0, 200.0], [200.0, 1.0, 200.0], [0.0, 0.0, 0.0]])
+    judged = Baselines(**vars(given) | {"judge_rfm": news, "judge_space": news, "judge_score": news[:, 0]})
+    assert judged.labels(2)["rfm_grid"].tolist() == [high_group, middle_group, high_group, middle_group]

@@ -12,7 +12,14 @@ from sklearn.metrics import adjusted_rand_score
 from patronage.backtest import stabilities
 from patronage.catalogue import Feature
 from patronage.clusterers import Clusterer
-from patronage.evaluation.stability import SUBSAMPLE_SHARE, jaccard_matrix, refit_labels, stability
+from patronage.evaluation.stability import (
+    SUBSAMPLE_SHARE,
+    jaccard_matrix,
+    mean_ari,
+    refit_clusterers,
+    refit_labels,
+    stability,
+)
 from patronage.observation import Observed
 from patronage.recipe import Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import refit_shortlist
@@ -264,3 +271,79 @@ def test_when_segments_merge_the_customers_of_only_one_have_stayed():
     found = stability(np.repeat([0, 1], 50), [np.zeros(100, int)])
     assert found.stayed.mean() == pytest.approx(0.5)
     assert found.ari == 0
+
+
+def _space(n=150):
+    features, _ = _customers(n)
+    return features.to_numpy()
+
+
+def _refit_alone(points, *, recipes=RECIPES[:1], n_refits=3, seed=0, workers=1, labelled=None):
+    return refit_clusterers(
+        [recipe.candidate for recipe in recipes],
+        [points] * len(recipes),
+        [points if labelled is None else labelled] * len(recipes),
+        n_refits=n_refits,
+        seed=seed,
+        workers=workers,
+    )
+
+
+def test_a_clusterer_is_refitted_on_the_subsamples_of_the_recipe():
+    """In a space that a refit does not change, the clusterer alone gives what the whole recipe gives."""
+    features, outcomes = _customers()
+    # Scaling that is the same for any subsample: all values are +1 or −1, and near enough in balance.
+    plain = _recipe("sklearn.cluster.KMeans", n_clusters=2)
+    (fitted,) = fit_recipes([plain], features, outcomes, seed=0)
+    whole = refit_labels([plain], features, outcomes, n_refits=3, seed=0, workers=1)[0]
+    alone = _refit_alone(fitted.representation.transform(features), recipes=[plain])[0]
+    for one, other in zip(whole, alone, strict=True):
+        assert adjusted_rand_score(one, other) > 0.9
+
+
+def test_the_clusterer_alone_sees_a_subsample():
+    """A clusterer that needs more customers than a subsample holds fails in every refit."""
+    (labels,) = _refit_alone(_space(), recipes=RECIPES[3:])
+    assert labels == [None, None, None]
+    assert mean_ari(np.arange(150) % 2, labels) == 0
+
+
+def test_the_clusterer_alone_labels_everybody():
+    """It is fitted to one set of points, and labels those it is given."""
+    (labels,) = _refit_alone(_space(), labelled=_space(40))
+    assert all(one.shape == (40,) for one in labels)
+
+
+def test_workers_do_not_matter_to_the_clusterer_alone():
+    """Two processes give what one gives, and further refits leave the first as they are."""
+    one = _refit_alone(_space(), recipes=RECIPES[:3])
+    assert _same(_refit_alone(_space(), recipes=RECIPES[:3], workers=2), one)
+    more = _refit_alone(_space(), recipes=RECIPES[:3], n_refits=5)
+    assert _same([labels[:3] for labels in more], one)
+
+
+def test_a_clusterer_is_as_stable_as_what_it_is_given():
+    """Clear groups are found again by any subsample; where there are none, the clusterer wobbles by itself."""
+    rng = np.random.default_rng(0)
+    kind = np.arange(150) % 3
+    for space, bound in ((rng.normal(size=(150, 2)) + 20 * kind[:, None], 1.0), (rng.normal(size=(150, 2)), 0.9)):
+        features = pd.DataFrame(space, columns=["a", "b"])
+        observed = Observed(features, pd.DataFrame({"spend": rng.random(150)}), features)
+        fitted = fit_recipes(RECIPES[:1], features, observed.outcomes, seed=0)
+        (found,) = stabilities(fitted, observed, n_refits=6, seed=0, workers=1)
+        assert (found.ari_clusterer == 1) if bound == 1 else (0 < found.ari_clusterer < bound)
+
+
+def test_a_space_that_learned_from_outcomes_is_held_fixed():
+    """With the learned space held fixed the clusterer alone is steadier than the recipe that learns it anew."""
+    features, outcomes = _customers()
+    observed = Observed(features, outcomes, features)
+    fitted = fit_recipes(RECIPES[2:3], features, outcomes, seed=0)
+    (found,) = stabilities(fitted, observed, n_refits=6, seed=0, workers=1)
+    assert found.ari < found.ari_clusterer <= 1
+
+
+def test_without_refits_of_the_clusterer_its_stability_is_not_known():
+    """No refits are no agreement that could be told."""
+    assert np.isnan(mean_ari(REFERENCE, []))
+    assert np.isnan(stability(REFERENCE, [REFERENCE]).ari_clusterer)

@@ -2,116 +2,109 @@
 
 from __future__ import annotations
 
-import math
-from io import BytesIO
-
 import numpy as np
 import pytest
 
-from patronage.evaluation.judgement import Row
 from patronage.figures import choice_of_k, size_and_value
 from patronage.segments import Segment
-from patronage.selection import Gates, Policy, select
-
-PNG = b"\x89PNG"
-POLICY = Policy({"value/kept": 1.0})
+from patronage.selection import Gates, select
+from tests.leaderboards import CHOICES, PNG, POLICY, baselines, drawn, row
 
 
-def _drawn(figure):
-    """The picture's bytes: saving is what draws it."""
-    canvas = BytesIO()
-    figure.savefig(canvas, format="png")
-    return canvas.getvalue()
-
-
-def _row(k, kept=0.7, *, name="kmeans", representation="standard", **other):
-    metrics = {
-        "size/n_segments": float(k),
-        "size/min_share": 0.1,
-        "size/coverage": 1.0,
-        "stability/ari": 0.9,
-        "stability/jaccard_min": 0.8,
-        "separation/silhouette": 0.3,
-        "value/kept": kept,
-        "value/kept_low": kept - 0.05,
-        "value/kept_high": kept + 0.05,
-    }
-    return Row(f"{name} k={k}", name, representation, metrics | other)
-
-
-def _baselines(*counts, kept=0.5):
+def _marks(panel):
+    """Where candidates stand, as lines of one point; the winner's ring is none."""
     return [
-        Row(f"{name} k={k}", metrics={"size/n_segments": float(k), "value/kept": kept + shift})
-        for k in counts
-        for name, shift in (("revenue_tiles", 0.0), ("outcome_tree", 0.1), ("shuffled", 0.3))
+        line
+        for line in panel.lines
+        if line.get_linestyle() == "None" and len(line.get_xdata()) == 1 and line.get_markersize() < 14
     ]
 
 
-NAN = math.nan
-NO_VALUE = {"value/kept_low": NAN, "value/kept_high": NAN, "separation/silhouette": NAN}
-CHOICES = {
-    "many": ([_row(k, 0.5 + k / 20) for k in range(2, 9)], _baselines(*range(2, 9))),
-    "failures only": ([Row("a", "gmm", "standard", failure="found only noise")], []),
-    "nothing": ([], []),
-    "one candidate": ([_row(4)], _baselines(4)),
-    "no winner": ([_row(4, **{"stability/ari": 0.2}), _row(5, **{"stability/ari": 0.1})], _baselines(4, 5)),
-    "one failed": ([_row(4), Row("b", "gmm", "standard", failure="did not converge")], _baselines(4)),
-    "no value": ([_row(3, NAN, **NO_VALUE), _row(4, NAN, **NO_VALUE)], _baselines(3, 4, kept=NAN)),
-    "some without value": ([_row(3), _row(4, NAN, **NO_VALUE)], _baselines(3, 4)),
-    "below zero": ([_row(3, -0.4), _row(20, -3.0)], _baselines(3, 20, kept=-1.0)),
-    "same k twice": ([_row(3, 0.5, name="hdbscan"), _row(3, 0.6, name="hdbscan"), _row(3)], _baselines(3)),
-    "no segments": ([_row(0, 0.0, **{"separation/silhouette": NAN}), _row(3)], _baselines(3)),
-    "ten clusterers": ([_row(k, name=f"clusterer {n}") for n in range(10) for k in (2, 20)], _baselines(2, 20)),
-}
+def _joined(panel):
+    """Lines that lead from candidate to candidate, as lists of points."""
+    return [
+        [(round(x), float(y)) for x, y in line.get_xydata()]
+        for line in panel.lines
+        if line.get_linestyle() == "-" and len(line.get_xdata()) > 1
+    ]
 
 
 @pytest.mark.parametrize("case", CHOICES)
-def test_the_choice_of_k_is_drawn(case):
+def test_the_choice_of_k_isdrawn(case):
     """Candidates of every fate make a picture, without a warning."""
-    rows, baselines = CHOICES[case]
-    assert _drawn(choice_of_k(select(rows, POLICY), baselines, Gates())).startswith(PNG)
+    rows, rivals = CHOICES[case]
+    assert drawn(choice_of_k(select(rows, POLICY), rivals, Gates())).startswith(PNG)
 
 
 def test_the_chosen_candidate_is_marked():
     """The winner has a ring in every panel; without a winner there is none."""
-    rows, baselines = CHOICES["many"]
-    for panel in choice_of_k(select(rows, POLICY), baselines, Gates()).axes:
+    rows, rivals = CHOICES["many"]
+    for panel in choice_of_k(select(rows, POLICY), rivals, Gates()).axes:
         rings = [line for line in panel.lines if line.get_markersize() == 14]
         assert [ring.get_xdata()[0] for ring in rings] == [8]
-    rows, baselines = CHOICES["no winner"]
-    for panel in choice_of_k(select(rows, POLICY), baselines, Gates()).axes:
+    rows, rivals = CHOICES["no winner"]
+    for panel in choice_of_k(select(rows, POLICY), rivals, Gates()).axes:
         assert all(line.get_markersize() != 14 for line in panel.lines)
 
 
 def test_the_best_baseline_is_drawn_at_its_k():
     """The dashed line is the best baseline at each number of segments; shuffled labels are no rival."""
-    rows, baselines = CHOICES["many"]
-    panel = choice_of_k(select(rows, POLICY), baselines, Gates()).axes[0]
+    rows, rivals = CHOICES["many"]
+    panel = choice_of_k(select(rows, POLICY), rivals, Gates()).axes[0]
     (line,) = [line for line in panel.lines if line.get_label() == "best baseline at the same k"]
     assert list(line.get_xdata()) == [2, 3, 4, 5, 6, 7, 8]
     assert list(line.get_ydata()) == pytest.approx([0.6] * 7)
 
 
-def test_candidates_with_the_same_number_are_not_joined():
-    """A line leads from k to k; points that share their k are points."""
-    rows, baselines = CHOICES["same k twice"]
-    panel = choice_of_k(select(rows, POLICY), baselines, Gates()).axes[0]
-    styles = {line.get_label(): line.get_linestyle() for line in panel.lines}
-    assert styles["hdbscan · standard"] == "None"
-    assert styles["kmeans · standard"] == "-"
+def test_only_numbers_that_were_asked_for_are_joined():
+    """HDBSCAN finds its number of segments: its points are no series, even where each has another number."""
+    rows, rivals = CHOICES["found by density"]
+    for panel in choice_of_k(select(rows, POLICY), rivals, Gates()).axes:
+        (line,) = _joined(panel)
+        assert [k for k, _ in line] == [3, 4]
+        assert sorted(round(mark.get_xdata()[0]) for mark in _marks(panel)) == [3, 3, 4, 5, 9]
+
+
+def test_of_the_same_number_the_best_is_joined():
+    """Of several parameters at one k the best is joined with its neighbours, the others are faint."""
+    rows, rivals = CHOICES["three variants"]
+    panel = choice_of_k(select(rows, POLICY), rivals, Gates()).axes[0]
+    (line,) = _joined(panel)
+    assert line == [(2, 0.7), (3, 0.7), (4, 0.7)]
+    clear = [mark.get_ydata()[0] for mark in _marks(panel) if mark.get_alpha() == 1]
+    assert clear == pytest.approx([0.7] * 3)
+    assert len(_marks(panel)) == 9
+
+
+def test_the_best_of_a_number_is_one_that_passes():
+    """A candidate that cannot win does not stand for its number of segments where another can."""
+    rows = [row(3, 0.9, name="gmm", variant="a", **{"stability/ari": 0.1}), row(3, 0.6, name="gmm", variant="b")]
+    panel = choice_of_k(select(rows, POLICY), [], Gates()).axes[0]
+    hollow = {mark.get_ydata()[0]: mark.get_markerfacecolor() == "#ffffff" for mark in _marks(panel)}
+    assert hollow == {0.9: True, 0.6: False}
+    assert [mark.get_ydata()[0] for mark in _marks(panel) if mark.get_alpha() == 1] == [0.6]
+
+
+def test_what_is_far_below_does_not_press_the_rest_flat():
+    """What density clusterers keep is told at the border where some keep almost nothing; none is lost from sight."""
+    low = {"name": "hdbscan", "stability/ari": 0.3}
+    rows = [*(row(k, 0.8 + k / 100) for k in range(2, 9)), row(4, 0.2, **low), row(4, 0.1, **low), row(6, 0.71, **low)]
+    panel = choice_of_k(select(rows, POLICY), baselines(4, kept=0.8), Gates()).axes[0]
+    assert panel.get_ylim()[0] > 0.72
+    assert sorted(text.get_text() for text in panel.texts) == ["0.20", "0.71"]
 
 
 def test_numbers_of_segments_are_whole():
     """The axis counts segments: it has no halves, even around a single candidate."""
-    rows, baselines = CHOICES["one candidate"]
-    for panel in choice_of_k(select(rows, POLICY), baselines, Gates()).axes:
+    rows, rivals = CHOICES["one candidate"]
+    for panel in choice_of_k(select(rows, POLICY), rivals, Gates()).axes:
         assert all(tick == round(tick) for tick in panel.get_xticks())
 
 
 def test_the_gate_is_drawn_where_it_is():
     """The limit on agreement is the configured one."""
-    rows, baselines = CHOICES["many"]
-    panel = choice_of_k(select(rows, POLICY), baselines, Gates(ari=0.55)).axes[1]
+    rows, rivals = CHOICES["many"]
+    panel = choice_of_k(select(rows, POLICY), rivals, Gates(ari=0.55)).axes[1]
     assert any(set(line.get_ydata()) == {0.55} for line in panel.lines)
 
 
@@ -138,7 +131,7 @@ SEGMENTS = {
 @pytest.mark.parametrize("case", SEGMENTS)
 def test_size_and_value_are_drawn(case):
     """Segments of any size and worth, known or not, make a picture without a warning."""
-    assert _drawn(size_and_value(SEGMENTS[case], "revenue_later", "$")).startswith(PNG)
+    assert drawn(size_and_value(SEGMENTS[case], "revenue_later", "$")).startswith(PNG)
 
 
 def test_segments_stand_in_the_order_of_their_ids():

@@ -50,10 +50,17 @@ def test_good_figures_fail_no_gate():
 def test_limits_themselves_pass():
     """A figure equal to its limit is good enough."""
     at_limit = {
+        "typing/agreement": 0.9,
         "size/n_segments": 2.0, "size/min_share": 0.03, "size/coverage": 0.8, "stability/ari": 0.7,
         "stability/jaccard_min": 0.5, "value/lift_high": 0.0,
     }  # fmt: skip
     assert failed_gates(GOOD | at_limit, Gates()) == ()
+
+
+def test_what_needs_no_typing_tool_fails_no_gate_of_it():
+    """An agreement that is NaN fails nothing, in the backtest and in the refit."""
+    without = {"typing/agreement": np.nan, "refit/typing_agreement": np.nan}
+    assert failed_gates(GOOD | REFIT | without, Gates()) == ()
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,8 @@ def test_limits_themselves_pass():
         ("stability/ari", 0.65, "ARI of refits 0.65 < 0.7"),
         ("stability/ari", np.nan, "ARI of refits nan < 0.7"),
         ("stability/jaccard_min", 0.4, "least stable segment's Jaccard 0.4 < 0.5"),
+        ("typing/agreement", 0.85, "typing tool agrees on 0.85 < 0.9 of held-out customers"),
+        ("refit/typing_agreement", 0.85, "refit: typing tool agrees on 0.85 < 0.9 of held-out customers"),
         ("value/lift_high", -0.01, "kept 0.700 is below the best baseline's 0.600 (difference at most -0.010)"),
         ("refit/n_segments", 1.0, "refit: 1 segments, allowed 2 to 20"),
         ("refit/min_share", 0.02, "refit: smallest segment 0.02 < 0.03"),

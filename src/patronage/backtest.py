@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from patronage.assigners import Assignment
+from patronage.assigners.mixture import MixtureAssigner
 from patronage.catalogue import Feature
 from patronage.clusterers import Failure
 from patronage.evaluation.baselines import fit_baselines
+from patronage.evaluation.density import bic
+from patronage.evaluation.evidence import FULL, QUICK, gather_evidence, hear, select_customers, winsorised
 from patronage.evaluation.judgement import Judge, Row
-from patronage.evaluation.stability import Stability, refit_labels, stability
-from patronage.evaluation.value import gather_evidence
+from patronage.evaluation.stability import Stability, mean_ari, refit_clusterers, refit_labels, stability
 from patronage.observation import Observed
 from patronage.recipe import FittedRecipe, Recipe
 from patronage.representation import StandardRepresentation, signed_log
@@ -47,11 +49,26 @@ class Placer:
         """Place the customers by the recipe's assigner."""
         return fitted.assigner.assign(self.space(fitted))
 
+    def fitted_space(self, fitted: FittedRecipe) -> np.ndarray:
+        """Points that the recipe's clusterer was fitted to, where these are the customers it was fitted to."""
+        # What learned from outcomes represents its own training rows out of bag, not as it does others.
+        points = getattr(fitted.representation, "training_space_", None)
+        return points if points is not None and len(points) == len(self._features) else self.space(fitted)
+
 
 def stabilities(
-    fitted: Sequence[FittedRecipe | Failure], learn: Observed, *, n_refits: int, seed: int, workers: int
+    fitted: Sequence[FittedRecipe | Failure],
+    learn: Observed,
+    *,
+    n_refits: int,
+    seed: int,
+    workers: int,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Stability | None]:
-    """Stability of every candidate in the learn window; None where the candidate failed."""
+    """Stability of every candidate in the learn window; None where the candidate failed.
+
+    ``progress`` is called with the number of subsamples done.
+    """
     alive = [one for one in fitted if isinstance(one, FittedRecipe)]
     refits = refit_labels(
         [one.recipe for one in alive],
@@ -60,32 +77,82 @@ def stabilities(
         n_refits=n_refits,
         seed=seed,
         workers=workers,
+        progress=progress,
     )
     placer = Placer(learn.features)
+    alone = refit_clusterers(
+        [one.recipe.candidate for one in alive],
+        [placer.fitted_space(one) for one in alive],
+        [placer.space(one) for one in alive],
+        [one.embedded for one in alive],
+        # What wobbles is told by half as many; no gate looks at it.
+        n_refits=(n_refits + 1) // 2,
+        seed=seed,
+        workers=workers,
+    )
     found = (
-        stability(placer.assign(one).label, labels, n_segments=one.assigner.n_segments)
-        for one, labels in zip(alive, refits, strict=True)
+        _stability(placer.assign(one).label, labels, clusterers, one.assigner.n_segments)
+        for one, labels, clusterers in zip(alive, refits, alone, strict=True)
     )
     return [next(found) if isinstance(one, FittedRecipe) else None for one in fitted]
 
 
-def open_judge(features: tuple[Feature, ...], learn: Observed, judged: Observed, *, seed: int, workers: int) -> Judge:
-    """Gather what all candidates are judged against: ceilings, the common space, the baselines."""
-    common = StandardRepresentation(features).fit(learn.features).transform(judged.features)
-    evidence = gather_evidence(
+def _stability(
+    reference: np.ndarray,
+    refits: Sequence[np.ndarray | None],
+    clusterers: Sequence[np.ndarray | None],
+    n_segments: int,
+) -> Stability:
+    found = stability(reference, refits, n_segments=n_segments)
+    return replace(found, ari_clusterer=mean_ari(reference, clusterers))
+
+
+def open_judge(
+    features: tuple[Feature, ...],
+    learn: Observed,
+    judged: Observed,
+    *,
+    seed: int,
+    workers: int,
+    headline: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Judge:
+    """Gather what all candidates are judged against: ceilings, the common space, the baselines.
+
+    ``headline`` is the outcome that shares are measured in (``value_gap``, ``top20_capture``); default: the first.
+    Of more than `evidence.MAX_HEARD` customers a sample is asked what they did. ``progress`` is called with the number
+    of forecasts done, of `evidence.n_forecasts`.
+    """
+    names = judged.features.index.to_list()
+    heard = hear(names)
+    asked = judged.only(heard)
+    common = StandardRepresentation(features).fit(learn.features).transform(asked.features)
+    outcomes = asked.outcomes.to_numpy(float)
+    ids = asked.features.index.to_list()
+    evidence, money = gather_evidence(
         common,
-        signed_log(judged.outcomes.to_numpy(float)),
-        list(judged.outcomes.columns),
-        list(judged.features.index),
+        [(signed_log(outcomes), FULL), (winsorised(outcomes, select_customers(ids)), QUICK)],
+        list(asked.outcomes.columns),
+        ids,
         seed=seed,
         workers=workers,
+        progress=progress,
     )
     baselines = None
     if not learn.outcomes.empty:
         baselines = fit_baselines(
-            features, learn.features, judged.features, learn.outcomes, learn.rfm, judged.rfm, seed=seed
+            features, learn.features, asked.features, learn.outcomes, learn.rfm, asked.rfm, seed=seed
         )
-    return Judge(evidence, common, baselines)
+    return Judge(
+        evidence,
+        common,
+        baselines,
+        money=money,
+        outcomes=outcomes,
+        headline=headline,
+        heard=heard,
+        select=select_customers(names),
+    )
 
 
 def judge_candidates(
@@ -94,17 +161,41 @@ def judge_candidates(
     stable: Sequence[Stability | None],
     judged: Observed,
     judge: Judge,
+    progress: Callable[[int], None] | None = None,
+    learn: Observed | None = None,
 ) -> list[Judged]:
-    """Judge every candidate; one that failed gets a line that says why."""
+    """Judge every candidate; one that failed gets a line that says why.
+
+    ``progress`` is called with the number of candidates judged. ``learn`` is what the candidates were fitted to;
+    without it their likelihood (BIC) is not known.
+    """
     placer = Placer(judged.features)
+    former = None if learn is None else Placer(learn.features)
     results = []
     for recipe, one, steadiness in zip(recipes, fitted, stable, strict=True):
         made_of = (recipe.name, recipe.candidate.clusterer.name, recipe.representation.kind)
         if isinstance(one, Failure) or steadiness is None:
             reason = one.reason if isinstance(one, Failure) else "no refit"
-            results.append(Judged(Row(*made_of, failure=reason), np.empty(0, dtype=int)))
+            failed = Row(*made_of, failure=reason, asked=recipe.candidate.asked, variant=recipe.candidate.variant)
+            results.append(Judged(failed, np.empty(0, dtype=int)))
             continue
         assignment = placer.assign(one)
         row = judge.judge(*made_of, placer.space(one), assignment, steadiness)
+        if one.typing_agreement is not None:
+            row = replace(row, metrics={**row.metrics, "typing/agreement": one.typing_agreement})
+        if former is not None:
+            row = replace(row, metrics={**row.metrics, "separation/bic": _bic(one, former.fitted_space(one))})
+        row = replace(row, asked=recipe.candidate.asked, variant=recipe.candidate.variant)
         results.append(Judged(row, assignment.label))
+        if progress is not None:
+            progress(len(results))
     return results
+
+
+def _bic(fitted: FittedRecipe, points: np.ndarray) -> float:
+    """BIC of a mixture on the points it was fitted to; NaN for what is no mixture."""
+    if not isinstance(fitted.assigner, MixtureAssigner):
+        return float("nan")
+    candidate = fitted.recipe.candidate
+    given = {**candidate.clusterer.parameters, **candidate.chosen}
+    return bic(points, fitted.assigner, given.get("covariance_type", "full"))

@@ -19,15 +19,28 @@ COLUMNS = {
     "value/lift_high": "lift_high",
     "stability/ari": "ari",
     "stability/jaccard_min": "jaccard_min",
-    "separation/silhouette": "silhouette",
-    "separation/silhouette_common": "silhouette_common",
+    "typing/agreement": "typing_agreement",
     "size/min_share": "min_share",
     "size/coverage": "coverage",
+    "separation/silhouette": "silhouette",
+    "separation/silhouette_common": "silhouette_common",
+    "value/kept_money": "kept_money",
+    "value/top20_capture": "top20_capture",
+    "value/value_gap": "value_gap",
+    "value/omega2": "omega2",
+    "value/cramers_v": "cramers_v",
+    "stability/ari_clusterer": "ari_clusterer",
+    "separation/silhouette_macro": "silhouette_macro",
+    "separation/silhouette_error": "silhouette_error",
+    "separation/dbcv": "dbcv",
+    "separation/bic": "bic",
     "refit/ari": "refit_ari",
     "refit/jaccard_min": "refit_jaccard_min",
     "refit/ari_backtest": "refit_ari_backtest",
     "refit/min_share": "refit_min_share",
 }
+"""Metric → column, the most useful first: what gates and the usual objective look at, then further views of value,
+stability and separation, then the refit. `judgement.METRICS` says what each one is."""
 
 
 def ordered(selection: Selection) -> list[Verdict]:

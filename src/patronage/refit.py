@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from patronage.assigners import Assignment
 from patronage.backtest import Placer
 from patronage.clusterers import Failure
+from patronage.errors import InvalidInputError
 from patronage.evaluation.judgement import Row
 from patronage.evaluation.size import size
 from patronage.evaluation.stability import Stability, refit_labels, stability
@@ -50,6 +51,8 @@ class Refit:
             f"{stage}/jaccard_min": float(self.stable.jaccard.min(initial=1.0)),
             f"{stage}/ari_backtest": float(adjusted_rand_score(self.backtest_labels, self.assignment.label)),
         }
+        if self.fitted.typing_agreement is not None:
+            figures[f"{stage}/typing_agreement"] = self.fitted.typing_agreement
         return replace(row, metrics={**row.metrics, **figures})
 
 
@@ -72,6 +75,7 @@ def refit_shortlist(
     n_refits: int,
     seed: int,
     workers: int,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Refit | FailedRefit]:
     """Fit recipes again: outcomes are learned in the last complete window, segments are formed at the newest day.
 
@@ -83,10 +87,16 @@ def refit_shortlist(
         The latest window whose outcomes are complete.
     newest : DataFrame of shape (n_customers, n_features)
         Features of active customers at the newest day.
+    progress : callable, optional
+        Called with the number of subsamples done.
     """
     backtested = [one for one in shortlist if isinstance(one, FittedRecipe)]
     recipes = [one.recipe for one in backtested]
-    fitted = fit_recipes(recipes, last.features, last.outcomes, seed=seed, current=newest)
+    try:
+        fitted = fit_recipes(recipes, last.features, last.outcomes, seed=seed, current=newest)
+    except InvalidInputError as error:
+        # What differed between customers in the backtest no longer does.
+        return [FailedRefit(str(error)) for _ in recipes]
     refits = refit_labels(
         recipes,
         last.features,
@@ -95,6 +105,7 @@ def refit_shortlist(
         seed=seed,
         workers=workers,
         current=newest,
+        progress=progress,
     )
     placer = Placer(newest)
     results: list[Refit | FailedRefit] = []

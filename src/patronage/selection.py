@@ -29,6 +29,8 @@ class Gates:
         Stability of the least stable segment.
     ari_backtest : float
         Agreement of the model refitted at the newest day with the backtested one.
+    typing_agreement : float
+        Share of held-out customers that a typing tool gives the clusterer's own label.
     """
 
     min_segments: int = 2
@@ -38,6 +40,7 @@ class Gates:
     ari: float = 0.7
     jaccard: float = 0.5
     ari_backtest: float = 0.7
+    typing_agreement: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
     figures are looked at once they are there.
     """
     failed = _size_and_stability(metrics, gates, "size/", "stability/")
+    failed += _typing(metrics.get("typing/agreement", float("nan")), gates)
     if metrics.get("value/lift_high", float("nan")) < 0:
         failed.append(
             f"kept {metrics['value/kept']:.3f} is below the best baseline's {metrics['value/kept_baseline']:.3f} "
@@ -125,7 +129,16 @@ def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
             agreement = metrics[f"{stage}/ari_backtest"]
             if not agreement >= gates.ari_backtest:
                 failed.append(f"{words}: ARI with the backtested model {agreement:.4g} < {gates.ari_backtest:g}")
+            typing = metrics.get(f"{stage}/typing_agreement", float("nan"))
+            failed += [f"{words}: {gate}" for gate in _typing(typing, gates)]
     return tuple(failed)
+
+
+def _typing(agreement: float, gates: Gates) -> list[str]:
+    """The gate of a typing tool; what needs none has no figure, and passes."""
+    if agreement < gates.typing_agreement:
+        return [f"typing tool agrees on {agreement:.4g} < {gates.typing_agreement:g} of held-out customers"]
+    return []
 
 
 def _size_and_stability(metrics: Mapping[str, float], gates: Gates, size: str, stability: str) -> list[str]:

@@ -80,7 +80,11 @@ class Baselines:
         return np.asarray(fitted.predict((judge - centre) / spread))
 
     def _rfm_grid(self, n_segments: int) -> np.ndarray:
-        """Terciles of R, F and M; the 27 cells merged by K-means on their mean outcomes, weighted by their sizes."""
+        """Terciles of R, F and M; the 27 cells merged by K-means on their mean outcomes, weighted by their sizes.
+
+        A cell that nobody was in goes with the nearest that somebody was in, counted in steps of a tercile; of equally
+        near ones, with the largest.
+        """
         edges = [_edges(self.learn_rfm[:, axis], _N_TERCILES) for axis in range(3)]
         learn, judge = (
             sum(np.searchsorted(edges[axis], rfm[:, axis], side="right") * _N_TERCILES**axis for axis in range(3))
@@ -88,9 +92,12 @@ class Baselines:
         )
         cells, own, counts = np.unique(learn, return_inverse=True, return_counts=True)
         means = np.column_stack([np.bincount(own, weights=column) / counts for column in self.learn_targets.T])
-        group = np.zeros(_N_TERCILES**3, dtype=int)
-        group[cells] = self._kmeans(means, n_segments, counts).labels_
-        return group[judge]
+        merged = self._kmeans(means, n_segments, counts).labels_
+        place = np.arange(_N_TERCILES**3)[:, None] // _N_TERCILES ** np.arange(3) % _N_TERCILES
+        steps = np.abs(place[:, None] - place[cells][None]).sum(axis=2)
+        # Fewer than one customer's weight between equals: steps come first.
+        nearest = (steps - counts / (counts.sum() + 1)).argmin(axis=1)
+        return np.asarray(merged[nearest[judge]])
 
     def _outcome_tree(self, n_segments: int) -> np.ndarray:
         """A regression tree with one leaf per segment, each holding at least 3 % of the learn customers."""

@@ -9,51 +9,64 @@ import numpy as np
 
 from patronage.assigners import Assignment
 from patronage.evaluation.baselines import SHUFFLED, Baselines
+from patronage.evaluation.density import dbcv
+from patronage.evaluation.effect import cramers_v, is_binary, omega2, top20_capture, value_gap
+from patronage.evaluation.evidence import Evidence
+from patronage.evaluation.sample import Sample, draw_sample
 from patronage.evaluation.separation import Separation, distance_matrix, separation
 from patronage.evaluation.size import Size, size
 from patronage.evaluation.stability import Stability
-from patronage.evaluation.value import Evidence, Worth, interval, worth
+from patronage.evaluation.value import Worth, interval, worth
 
 METRICS = (
-    "separation/silhouette",
-    "separation/silhouette_common",
-    "separation/silhouette_macro",
-    "separation/davies_bouldin",
-    "separation/calinski_harabasz",
-    "size/n_segments",
-    "size/min_share",
-    "size/effective_segments",
-    "size/coverage",
-    "stability/ari",
-    "stability/ari_pairwise",
-    "stability/jaccard_min",
-    "value/kept",
+    "separation/silhouette",  # mean silhouette width in the candidate's own space
+    "separation/silhouette_error",  # its standard error by sampling; 0 where all customers were measured
+    "separation/silhouette_common",  # the same in the standard space, where representations can be compared
+    "separation/silhouette_macro",  # mean over segments of their mean width
+    "separation/davies_bouldin",  # lower is better; within one space only
+    "separation/calinski_harabasz",  # within one space only
+    "separation/dbcv",  # density inside segments against the gaps between them, −1 to 1
+    "separation/bic",  # of a mixture on the points it was fitted to; lower is better, within one space only
+    "size/n_segments",  # segments with at least one customer
+    "size/min_share",  # smallest segment's share of customers
+    "size/effective_segments",  # equal segments that would be as diverse
+    "size/coverage",  # share of customers that a segment was found for
+    "stability/ari",  # mean agreement of refits of the whole recipe with the candidate
+    "stability/ari_pairwise",  # mean agreement of those refits with each other
+    "stability/ari_clusterer",  # as ari, of refits of the clusterer alone in the candidate's space
+    "stability/jaccard_min",  # of the least stable segment
+    "typing/agreement",  # of a typing tool with the clusterer's labels, on held-out rows; absent where there is none
+    "value/kept",  # share of the foreseeable that segment means keep, on sign(y)·log1p|y|
     "value/kept_low",
     "value/kept_high",
-    "value/kept_baseline",
-    "value/lift",
+    "value/kept_baseline",  # of the best baseline with as many segments
+    "value/lift",  # kept minus kept_baseline, compared in pairs
     "value/lift_low",
     "value/lift_high",
-    "refit/n_segments",
+    "value/kept_money",  # as kept, on outcomes cut off at their 99 % quantile
+    "value/kept_money_low",
+    "value/kept_money_high",
+    "value/omega2",  # mean over outcomes of ω²; value/omega2_<outcome> stands beside it
+    "value/cramers_v",  # mean over yes-or-no outcomes of Cramér's V; NaN where there are none
+    "value/value_gap",  # ½ Σ |share of the headline's total − share of customers|
+    "value/top20_capture",  # share of the headline's total in the best segments, up to 20 % of customers
+    "refit/n_segments",  # of the candidate fitted again at the newest day, and so on
     "refit/min_share",
     "refit/coverage",
     "refit/ari",
     "refit/jaccard_min",
-    "refit/ari_backtest",
-    "final/n_segments",
+    "refit/ari_backtest",  # agreement with the backtested candidate on the same customers
+    "refit/typing_agreement",
+    "final/n_segments",  # of the candidate fitted again on all customers, and so on
     "final/min_share",
     "final/coverage",
     "final/ari",
     "final/jaccard_min",
     "final/ari_backtest",
+    "final/typing_agreement",
 )
-"""What a candidate is measured by. ``lift`` is kept minus the best same-k baseline's, compared in pairs;
-``refit/…`` is known for candidates that passed the backtest, ``final/…`` for those that were fitted again on all
-customers, the confirm customers included."""
-
-
-SEPARATION_SAMPLE = 5_000
-"""Separation needs all distances between customers; beyond this many a sample of them is judged."""
+"""What a candidate is measured by. ``refit/…`` is known for candidates that passed the backtest, ``final/…`` for those
+that were fitted again on all customers, the confirm customers included."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,10 @@ class Row:
         The baseline that ``lift`` compares with.
     jaccard : tuple of float
         Stability per segment.
+    asked : int
+        The number of segments that was asked for; 0 where the number was found, not given.
+    variant : str
+        What else was chosen, such as ``covariance_type=diag``.
     """
 
     name: str
@@ -83,6 +100,13 @@ class Row:
     failure: str = ""
     best_baseline: str = ""
     jaccard: tuple[float, ...] = ()
+    asked: int = 0
+    variant: str = ""
+
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """What candidates share that differ in their number of segments only."""
+        return self.clusterer, self.representation, self.variant
 
 
 class Judge:
@@ -93,24 +117,49 @@ class Judge:
     Parameters
     ----------
     evidence : Evidence
-        Outcomes after ``as_of`` and what was foreseeable about them.
-    common_space : ndarray of shape (n_customers, n_columns)
+        Outcomes after ``as_of`` and what was foreseeable about them, of the customers who are heard.
+    common_space : ndarray of shape (n_heard, n_columns)
         The ``standard`` space, in which candidates of different representations can be compared.
     baselines : Baselines, optional
         None where there are no outcomes to compare by.
+    money : Evidence, optional
+        The same outcomes on the scale of money; without it ``kept_money`` is not known.
+    outcomes : ndarray of shape (n_heard, n_outcomes), optional
+        As they are; default: on the scale of ``evidence``.
+    headline : str, optional
+        The outcome that shares are measured in; default: the first.
+    heard : ndarray of shape (n_customers,), bool, optional
+        Which of the window's customers were asked for their outcomes; default: all.
+    select : ndarray of shape (n_customers,), bool, optional
+        Which of the window's customers choices may be made on; needed with ``heard``.
     """
 
-    def __init__(self, evidence: Evidence, common_space: np.ndarray, baselines: Baselines | None) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        common_space: np.ndarray,
+        baselines: Baselines | None,
+        *,
+        money: Evidence | None = None,
+        outcomes: np.ndarray | None = None,
+        headline: str | None = None,
+        heard: np.ndarray | None = None,
+        select: np.ndarray | None = None,
+    ) -> None:
         self.evidence = evidence
-        self._select = evidence.rows("select")
-        rows = np.flatnonzero(self._select)
-        if len(rows) > SEPARATION_SAMPLE:
-            rows = np.sort(np.random.default_rng(0).choice(rows, SEPARATION_SAMPLE, replace=False))
-        self._sample = rows
-        self._common_space = common_space[self._sample]
+        self._money = money
+        self._outcomes = evidence.targets if outcomes is None else outcomes
+        self._headline = 0 if headline is None else evidence.outcomes.index(headline)
+        self._heard = np.ones(len(evidence.folds), dtype=bool) if heard is None else heard
+        self._select = evidence.rows("select") if select is None else select
+        asked = np.flatnonzero(evidence.rows("select"))
+        drawn = draw_sample(common_space[asked])
+        self._sample = Sample(np.flatnonzero(self._heard)[asked[drawn.rows]], drawn.weights, drawn.strata)
+        self._common_space = common_space[asked[drawn.rows]]
         self._common_distances = distance_matrix(self._common_space)
         self._baselines = baselines
         self._rivals: dict[int, dict[str, Worth]] = {}
+        self._rival_labels: dict[int, Mapping[str, np.ndarray]] = {}
         self._distances: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def judge(
@@ -135,27 +184,52 @@ class Judge:
         """
         labels = assignment.label
         sizes = size(labels[self._select], assignment.found[self._select])
-        if id(space) not in self._distances:
-            self._distances[id(space)] = (space, distance_matrix(space[self._sample]))
-        own = separation(space[self._sample], labels[self._sample], self._distances[id(space)][1])
-        common = separation(self._common_space, labels[self._sample], self._common_distances)
+        rows = self._sample.rows
+        points, sampled = space[rows], labels[rows]
+        distances = self._distances_in(space, points)
+        own = separation(points, sampled, distances, self._sample)
+        common = own
+        if distances is not self._common_distances:
+            common = separation(self._common_space, sampled, self._common_distances, self._sample)
+        density = dbcv(distances, sampled, space.shape[1], self._sample.weights)
+        heard = labels[self._heard]
         return Row(
             name,
             clusterer,
             representation,
-            self._figures(own, common, sizes, stable) | self._value(labels),
-            best_baseline=self._best(labels)[0] if self._baselines is not None else "",
+            self._figures(own, common, density, sizes, stable) | self._value(heard),
+            best_baseline=self._best(heard)[0] if self._baselines is not None else "",
             jaccard=tuple(float(value) for value in stable.jaccard),
         )
+
+    def _distances_in(self, space: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Distances of the sampled customers in a candidate's space, measured once per space."""
+        if id(space) not in self._distances:
+            same = np.array_equal(points, self._common_space)
+            # The space is kept beside its distances, so that its id stays its own.
+            self._distances[id(space)] = (space, self._common_distances if same else distance_matrix(points))
+        return self._distances[id(space)][1]
 
     def baselines(self, n_segments: int) -> dict[str, Worth]:
         """What every baseline keeps with this many segments, on *select*."""
         if self._baselines is None:
             return {}
         if n_segments not in self._rivals:
-            labels = self._baselines.labels(n_segments)
+            labels = self._rival_labels[n_segments] = self._baselines.labels(n_segments)
             self._rivals[n_segments] = {name: worth(given, self.evidence) for name, given in labels.items()}
         return self._rivals[n_segments]
+
+    def foreseen(self, labels: np.ndarray) -> dict[str, tuple[float, float]]:
+        """Per outcome, R² of the segment means and R² of the ceiling, on *select*.
+
+        Unlike ``kept`` they compare with those of runs on other features, of the same customers and outcomes. Empty
+        where there are no outcomes.
+        """
+        return {} if self._baselines is None else dict(worth(labels[self._heard], self.evidence).r2)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the distances behind: they are large, and a judge that travels only confirms."""
+        return {**vars(self), "_distances": {}, "_common_distances": np.empty((0, 0))}
 
     def confirm(self, labels: np.ndarray) -> dict[str, float]:
         """Headline figures on the *confirm* customers, by whose outcomes nothing was judged; read once, for the winner.
@@ -164,9 +238,10 @@ class Judge:
         """
         if self._baselines is None:
             return {}
+        labels = labels[self._heard]
         won = worth(labels, self.evidence, "confirm")
         name = self._best(labels)[0]
-        rival = worth(self._baselines.labels(_n_groups(labels))[name], self.evidence, "confirm")
+        rival = worth(self._rival_labels[_n_groups(labels)][name], self.evidence, "confirm")
         lift = interval(won.kept.value - rival.kept.value, won.draws - rival.draws)
         figures = {
             "kept": won.kept.value,
@@ -178,6 +253,9 @@ class Judge:
             "lift_high": lift.high,
             "n_customers": float(self.evidence.rows("confirm").sum()),
         }
+        if self._money is not None:
+            kept = worth(labels, self._money, "confirm").kept
+            figures |= {"kept_money": kept.value, "kept_money_low": kept.low, "kept_money_high": kept.high}
         for outcome, (segments, ceiling) in won.r2.items():
             figures[f"r2_segments_{outcome}"] = segments
             figures[f"r2_ceiling_{outcome}"] = ceiling
@@ -188,12 +266,9 @@ class Judge:
         return [
             Row(
                 f"{name} k={n_segments}",
-                metrics={
-                    "size/n_segments": float(n_segments),
-                    "value/kept": given.kept.value,
-                    "value/kept_low": given.kept.low,
-                    "value/kept_high": given.kept.high,
-                },
+                metrics={"size/n_segments": float(n_segments)}
+                | _kept("kept", given)
+                | self._effects(self._rival_labels[n_segments][name]),
             )
             for n_segments in sorted(set(counts) - {0})
             for name, given in self.baselines(n_segments).items()
@@ -209,31 +284,66 @@ class Judge:
             return {}
         own, (_, rival) = worth(labels, self.evidence), self._best(labels)
         lift = interval(own.kept.value - rival.kept.value, own.draws - rival.draws)
-        return {
-            "value/kept": own.kept.value,
-            "value/kept_low": own.kept.low,
-            "value/kept_high": own.kept.high,
-            "value/kept_baseline": rival.kept.value,
-            "value/lift": lift.value,
-            "value/lift_low": lift.low,
-            "value/lift_high": lift.high,
-        }
+        return (
+            _kept("kept", own)
+            | {
+                "value/kept_baseline": rival.kept.value,
+                "value/lift": lift.value,
+                "value/lift_low": lift.low,
+                "value/lift_high": lift.high,
+            }
+            | self._effects(labels)
+        )
 
-    def _figures(self, own: Separation, common: Separation, sizes: Size, stable: Stability) -> dict[str, float]:
+    def _effects(self, labels: np.ndarray) -> dict[str, float]:
+        """What needs no ceiling, and ``kept_money``, on *select*."""
+        rows = self.evidence.rows("select")
+        groups, outcomes = labels[rows], self._outcomes[rows]
+        each = {
+            f"value/omega2_{name}": omega2(column, groups)
+            for name, column in zip(self.evidence.outcomes, self.evidence.targets[rows].T, strict=True)
+        }
+        responses = [cramers_v(column, groups) for column in outcomes.T if is_binary(column)]
+        return (
+            ({} if self._money is None else _kept("kept_money", worth(labels, self._money)))
+            | {
+                "value/omega2": float(np.mean(list(each.values()))),
+                "value/cramers_v": float(np.mean(responses)) if responses else float("nan"),
+                "value/value_gap": value_gap(outcomes[:, self._headline], groups),
+                "value/top20_capture": top20_capture(outcomes[:, self._headline], groups, self.evidence.folds[rows]),
+            }
+            | each
+        )
+
+    def _figures(
+        self, own: Separation, common: Separation, density: float, sizes: Size, stable: Stability
+    ) -> dict[str, float]:
         return {
             "separation/silhouette": own.silhouette,
+            "separation/silhouette_error": own.silhouette_error,
             "separation/silhouette_common": common.silhouette,
             "separation/silhouette_macro": own.silhouette_macro,
             "separation/davies_bouldin": own.davies_bouldin,
             "separation/calinski_harabasz": own.calinski_harabasz,
+            "separation/dbcv": density,
+            "separation/bic": float("nan"),  # known to whoever has the points it was fitted to
             "size/n_segments": float(sizes.n_segments),
             "size/min_share": sizes.min_share,
             "size/effective_segments": sizes.effective_segments,
             "size/coverage": sizes.coverage,
             "stability/ari": stable.ari,
             "stability/ari_pairwise": stable.ari_pairwise,
+            "stability/ari_clusterer": stable.ari_clusterer,
             "stability/jaccard_min": float(stable.jaccard.min()) if len(stable.jaccard) else float("nan"),
         }
+
+
+def _kept(name: str, given: Worth) -> dict[str, float]:
+    return {
+        f"value/{name}": given.kept.value,
+        f"value/{name}_low": given.kept.low,
+        f"value/{name}_high": given.kept.high,
+    }
 
 
 def _n_groups(labels: np.ndarray) -> int:

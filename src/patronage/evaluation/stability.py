@@ -1,4 +1,7 @@
-"""Whether segments stay the same when the data wobbles: the whole recipe, refitted on subsamples from nothing."""
+"""Whether segments stay the same when the data wobbles: the whole recipe, refitted on subsamples from nothing.
+
+Beside it the clusterer alone, its representation held fixed: the difference tells which of the two wobbles.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from patronage.assigners import UNASSIGNED
-from patronage.clusterers import Failure
+from patronage.clusterers import Candidate, Failure, fit_clusterer
 from patronage.errors import InvalidInputError
 from patronage.recipe import Recipe, fit_recipes
 
@@ -39,6 +43,8 @@ class Stability:
         (clusterboot: below .6 doubtful, from .75 stable, from .85 highly stable).
     stayed : ndarray of shape (n_customers,)
         Share of refits that keep a customer in the segment that is matched to its own, one to one.
+    ari_clusterer : float
+        As ``ari``, of refits of the clusterer alone in the reference's space; NaN where there were none.
 
     References
     ----------
@@ -50,6 +56,13 @@ class Stability:
     ari_pairwise: float
     jaccard: np.ndarray
     stayed: np.ndarray
+    ari_clusterer: float = float("nan")
+
+
+def mean_ari(reference: np.ndarray, refits: Sequence[np.ndarray | None]) -> float:
+    """Mean adjusted Rand index of refits against the reference; a failed one counts 0, and none at all NaN."""
+    aris = [0.0 if labels is None else float(adjusted_rand_score(reference, labels)) for labels in refits]
+    return float(np.mean(aris)) if aris else float("nan")
 
 
 def stability(
@@ -69,14 +82,11 @@ def stability(
     """
     if n_segments is None:
         n_segments = int(reference.max(initial=UNASSIGNED)) + 1
-    aris: list[float] = []
     jaccards = np.zeros((len(refits), n_segments))
     stayed = np.zeros(len(reference))
     for number, labels in enumerate(refits):
         if labels is None:
-            aris.append(0.0)
             continue
-        aris.append(float(adjusted_rand_score(reference, labels)))
         similarity = jaccard_matrix(reference, labels, n_segments)
         if similarity.size:
             jaccards[number] = similarity.max(axis=1)
@@ -92,7 +102,7 @@ def stability(
     known = [labels for labels in refits if labels is not None]
     pairwise = [float(adjusted_rand_score(a, b)) for a, b in combinations(known, 2)]
     return Stability(
-        float(np.mean(aris)) if aris else float("nan"),
+        mean_ari(reference, refits),
         float(np.mean(pairwise)) if pairwise else float("nan"),
         jaccards.mean(axis=0) if len(refits) else np.full(n_segments, np.nan),
         stayed / max(len(refits), 1),
@@ -148,10 +158,7 @@ def refit_labels(
     list of length n_recipes of lists of length n_refits
         Labels of shape (n_customers,), or None where the refit failed.
     """
-    tasks = (
-        delayed(_refit)(recipes, learned, outcomes, current, int(child.generate_state(1)[0]))
-        for child in np.random.SeedSequence(seed).spawn(n_refits)
-    )
+    tasks = (delayed(_refit)(recipes, learned, outcomes, current, child) for child in _children(seed, n_refits))
     done: list[list[np.ndarray | None]] = []
     for labels in Parallel(n_jobs=workers, return_as="generator")(tasks):
         done.append(labels)
@@ -168,8 +175,7 @@ def _refit(
     seed: int,
 ) -> list[np.ndarray | None]:
     customers = learned.index if current is None else learned.index.union(current.index)
-    drawn = np.random.default_rng(seed).permutation(len(customers))[: round(SUBSAMPLE_SHARE * len(customers))]
-    sample = customers[np.sort(drawn)]
+    sample = customers[_subsample(len(customers), seed)]
     rows = learned.index.isin(sample)
     newer = None if current is None else current.loc[current.index.isin(sample)]
     labelled = learned if current is None else current
@@ -189,3 +195,65 @@ def _refit(
             spaces[key] = one.representation.transform(labelled)
         labels.append(one.assigner.assign(spaces[key]).label)
     return labels
+
+
+def refit_clusterers(
+    candidates: Sequence[Candidate],
+    fitted_to: Sequence[np.ndarray],
+    labelled: Sequence[np.ndarray],
+    embedded: Sequence[np.ndarray | None] | None = None,
+    *,
+    n_refits: int,
+    seed: int,
+    workers: int,
+) -> list[list[np.ndarray | None]]:
+    """Refit every clusterer alone on the subsamples that `refit_labels` draws, in a space that stays as it is.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    fitted_to, labelled : sequence of ndarray of shape (n_customers, n_dimensions)
+        Per candidate, the points that its reference was fitted to and those that the reference labelled, of the same
+        customers.
+    embedded : sequence of ndarray of shape (n_customers, n_components) or None, optional
+        Per candidate, the map that its groups were found on, if there was one.
+    n_refits, seed, workers
+        As in `refit_labels`.
+
+    Returns
+    -------
+    list of length n_candidates of lists of length n_refits
+        Labels of shape (n_customers,), or None where the refit failed.
+    """
+    maps = [None] * len(candidates) if embedded is None else embedded
+    tasks = (
+        delayed(_refit_clusterers)(candidates, fitted_to, labelled, maps, child) for child in _children(seed, n_refits)
+    )
+    done = Parallel(n_jobs=workers)(tasks)
+    return [[labels[position] for labels in done] for position in range(len(candidates))]
+
+
+def _refit_clusterers(
+    candidates: Sequence[Candidate],
+    fitted_to: Sequence[np.ndarray],
+    labelled: Sequence[np.ndarray],
+    embedded: Sequence[np.ndarray | None],
+    seed: int,
+) -> list[np.ndarray | None]:
+    labels: list[np.ndarray | None] = []
+    with threadpool_limits(1):
+        for candidate, points, others, layout in zip(candidates, fitted_to, labelled, embedded, strict=True):
+            rows = _subsample(len(points), seed)
+            assigner = fit_clusterer(candidate, points[rows], seed, None if layout is None else layout[rows])
+            labels.append(None if isinstance(assigner, Failure) else assigner.assign(others).label)
+    return labels
+
+
+def _children(seed: int, n_refits: int) -> list[int]:
+    return [int(child.generate_state(1)[0]) for child in np.random.SeedSequence(seed).spawn(n_refits)]
+
+
+def _subsample(n_customers: int, seed: int) -> np.ndarray:
+    """Positions of the customers in a subsample, ascending."""
+    drawn = np.random.default_rng(seed).permutation(n_customers)[: round(SUBSAMPLE_SHARE * n_customers)]
+    return np.sort(drawn)
