@@ -22,7 +22,7 @@ from patronage.scoring import features_of
 from patronage.tables import open_tables
 from patronage.train import Trained, train
 
-FIGURES = ("choice_of_k.png", "size_and_value.png", "distributions.png")
+FIGURES = ("choice_of_k.png", "frontier.png", "across_k.png", "size_and_value.png", "distributions.png")
 SHOWN = {
     "candidate": "candidate",
     "status": "status",

@@ -74,6 +74,9 @@ def test_a_misspelt_option_names_the_nearest_known_one() -> None:
         ("features=rfm,basket", "features=[rfm,basket]"),
         ("experiment=rfm_standrd", "rfm_standrd"),
         ("~features.rfm.nothing", "features.rfm.nothing"),
+        ("data=null", "data=null: training needs one; name it, such as cdnow"),
+        ("representation=null", "representation=null: training needs one"),
+        ("seed=0,1", "to train with each in turn, add -m"),
     ],
 )
 def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> None:
@@ -99,6 +102,8 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
         ("clusterer.kmeans.parameters.n_inti=5", "n_inti"),
         ("clusterer.kmeans._target_=os.system", "os.system"),
         ("clusterer.kmeans.noise=drop", "noise"),
+        ("clusterer.kmeans.embedding.n_neighbours=5", "clusterer.kmeans.embedding has no parameter 'n_neighbours'"),
+        ("clusterer.kmeans.embedding.n_neighbors=1", "n_neighbors must be a whole number from 2 on; got 1"),
         ("clusterer.kmeans.grid.n_clusters=[]", "n_clusters"),
         ("data.transactions.null_key=ignore", "null_key"),
         ("features.rfm.recency_days.family=behavior", "family"),
@@ -125,6 +130,11 @@ def test_a_value_that_is_not_allowed_says_what_is(override: str, says: str) -> N
 def test_a_path_needs_no_quotes_of_hydras_grammar(path: str) -> None:
     """Spaces, brackets, accents, apostrophes and URLs arrive as they are."""
     assert composed(f"data.transactions.path={path}")["data"]["transactions"]["path"] == path
+
+
+def test_no_outcomes_can_be_asked_for() -> None:
+    """outcomes=null measures nothing later, whatever the default is."""
+    assert composed("outcomes=null")["outcomes"] == {}
 
 
 def test_an_option_that_a_feature_leaves_out_can_be_set() -> None:

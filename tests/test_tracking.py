@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 
 from patronage import config, terminal
 from patronage.cli import main
 from patronage.evaluation.judgement import METRICS
+from patronage.journal import logger
 from patronage.segments import Segment
 from patronage.tracking import Tracking, TrackingError, load_model, promote, tracked_run
 from patronage.train import Trained, train
@@ -65,18 +67,22 @@ def test_metrics_are_grouped_and_are_the_leaderboards(logged: Logged) -> None:
     """The parent carries the winner's figures under their groups, and what was confirmed."""
     assert logged.trained.selection.winner is not None
     metrics = logged.parent.data.metrics
-    own = {name: value for name, value in metrics.items() if name in METRICS}
-    assert own == pytest.approx(dict(logged.trained.selection.winner.row.metrics))
+    own = {name: value for name, value in metrics.items() if name in METRICS or name.startswith("value/omega2_")}
+    # A figure that does not apply is not logged: it would not chart.
+    known = {name: value for name, value in logged.trained.selection.winner.row.metrics.items() if not np.isnan(value)}
+    assert own == pytest.approx(known)
     assert metrics["confirm/kept"] == pytest.approx(logged.trained.confirm["kept"])
     assert all("/" in name for name in metrics)
 
 
 def test_the_parent_holds_what_a_reviewer_opens(logged: Logged) -> None:
-    """Configuration, catalogue, leaderboard, segments and two figures."""
+    """Configuration, catalogue, leaderboard, segments, origins across k and the figures."""
     names = {file.path for file in logged.client.list_artifacts(logged.trained.run_id)}
     assert names >= {"config.yaml", "catalogue.json", "leaderboard.csv", "leaderboard.html", "segments.csv", "figures"}
     figures = {file.path for file in logged.client.list_artifacts(logged.trained.run_id, "figures")}
-    assert figures == {"figures/choice_of_k.png", "figures/distributions.png", "figures/size_and_value.png"}
+    drawn = ("across_k", "choice_of_k", "distributions", "frontier", "size_and_value")
+    assert figures == {f"figures/{name}.png" for name in drawn}
+    assert logged.text("across_k.csv").startswith("k,segment,n_customers,share,main_origin,")
     assert "kmeans n_clusters=3" in logged.text("leaderboard.html")
     assert json.loads(logged.text("catalogue.json"))["features"]
 
@@ -126,6 +132,28 @@ def test_promotion_keeps_the_former_champion_as_previous(logged: Logged) -> None
     assert (former, int(second)) == (first, int(first) + 1)
     aliases = logged.client.get_registered_model("customer-segments").aliases
     assert (str(aliases["champion"]), str(aliases["previous"])) == (second, first)
+
+
+def test_promotion_warns_of_a_champion_of_other_data(
+    logged: Logged, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One registered name serves one data set: a champion of other data is replaced, but not without a word."""
+    client, name = logged.client, "customer-segments"
+    if len(client.search_model_versions(f"name='{name}'")) == 1:
+        logged.train()
+    other, newest, *_ = sorted(one.version for one in client.search_model_versions(f"name='{name}'"))
+    client.set_registered_model_alias(name, "champion", newest)
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])
+    monkeypatch.setattr(logger, "propagate", False)
+    promote(logged.tracking, str(other))
+    assert not caplog.messages
+    client.set_model_version_tag(name, other, "data", "another shop")
+    promote(logged.tracking, str(newest))
+    client.set_model_version_tag(name, other, "data", "shop")
+    (message,) = caplog.messages
+    assert "was trained on data=another shop" in message
+    assert "on data=shop" in message
+    assert "tracking.registered_model" in message
 
 
 def test_promoting_what_does_not_exist_says_so(logged: Logged) -> None:

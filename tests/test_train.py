@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from patronage import config
 from patronage.errors import InvalidInputError
-from patronage.evaluation.value import select_customers
+from patronage.evaluation.evidence import select_customers
 from patronage.tables import open_tables
 from patronage.train import Trained, train
 from patronage.windows import plan_windows
@@ -35,6 +39,11 @@ def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., T
 def trained(run: Callable[..., Trained]) -> Trained:
     """One ordinary training."""
     return run()
+
+
+def figures(trained: Trained) -> pd.DataFrame:
+    """All candidates' figures."""
+    return pd.DataFrame([verdict.row.metrics for verdict in trained.selection.verdicts])
 
 
 def test_planted_kinds_are_found(trained: Trained, shop: Shop) -> None:
@@ -69,7 +78,49 @@ def test_the_same_seed_gives_the_same_segments(run: Callable[..., Trained], trai
     assert again.model is not None
     assert trained.model is not None
     assert again.model.segments == trained.model.segments
-    assert [v.row.metrics for v in again.selection.verdicts] == [v.row.metrics for v in trained.selection.verdicts]
+    pd.testing.assert_frame_equal(figures(again), figures(trained), check_exact=True)
+
+
+SCRIPT = """
+import json, sys
+from patronage import config
+from patronage.train import train
+
+def main():
+    given = config.training(config.compose_config("train", sys.argv[2:], sys.argv[1]))
+    trained = train(given)
+    segments = [[s.id, s.name, s.n_customers] for s in trained.model.segments]
+    figures = {v.row.name: v.row.metrics for v in trained.selection.verdicts} | {"confirm": trained.confirm}
+    labels = [one.labels.tolist() for one in trained.backtest]
+    print(json.dumps({"segments": segments, "labels": labels, "figures": figures}))
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_threads_and_workers_change_no_segment(shop: Shop, tmp_path: Path) -> None:
+    """One thread and one worker, or two of each: the same labels and segments, and figures that agree to 1e-9."""
+    results = []
+    for n in ("1", "2"):
+        place = tmp_path / n
+        place.mkdir()
+        given = [*SMALL, "clusterer=[kmeans,gmm]", "clusterer.gmm.grid.n_components=[3]", f"workers={n}"]
+        given += [f"output={place}/model", f"tracking.uri=sqlite:///{place}/mlflow.db"]
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), n)
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(shop.folder), *given],
+            env={**os.environ, **threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        results.append(json.loads(done.stdout))
+    one, two = results
+    assert one["labels"] == two["labels"]
+    assert one["segments"] == two["segments"]
+    numbers = (pd.DataFrame(result["figures"]).astype(float) for result in results)
+    pd.testing.assert_frame_equal(*numbers, check_exact=False, rtol=0, atol=1e-9)
 
 
 def test_the_order_of_rows_and_columns_changes_no_segment(
@@ -114,14 +165,8 @@ def test_what_confirm_customers_did_later_elects_nobody(
     """Other outcomes of the customers held out for confirmation change no figure that a choice is made by."""
     ids = np.array(sorted(shop.kinds.index))
     again = run(with_other_outcomes(shop, trained, tmp_path / "t.csv", ids[~select_customers(list(ids))]))
-    before, after = (
-        [
-            {name: m for name, m in v.row.metrics.items() if not name.startswith("final/")}
-            for v in one.selection.verdicts
-        ]
-        for one in (trained, again)
-    )
-    assert after == before
+    before, after = (figures(one).filter(regex="^(?!final/)") for one in (trained, again))
+    pd.testing.assert_frame_equal(after, before, check_exact=True)
     assert again.confirm["kept"] != trained.confirm["kept"]
 
 
@@ -150,6 +195,47 @@ def test_only_noise_is_a_line_in_the_leaderboard(run: Callable[..., Trained]) ->
     (density,) = [v for v in trained.selection.verdicts if v.row.clusterer == "hdbscan"]
     assert "only noise" in density.reason
     assert trained.model is not None
+
+
+def test_what_cannot_be_fitted_or_placed_is_a_line_with_its_reason(run: Callable[..., Trained]) -> None:
+    """Absent features, a map of too few customers and an agreement below its gate stop no other candidate."""
+    trained = run(
+        "features=[basket,affinity]",
+        "clusterer=[kmeans,agglomerative,rfm_grid,umap_hdbscan]",
+        "clusterer.kmeans.grid.n_clusters=[3]",
+        "clusterer.agglomerative.grid.n_clusters=[3]",
+        "clusterer.rfm_grid.grid.n_clusters=[3]",
+        "clusterer.umap_hdbscan.grid={min_cluster_size: [40], cluster_selection_method: [eom]}",
+        "clusterer.umap_hdbscan.embedding.n_neighbors=400",
+        "selection.gates.typing_agreement=1.01",
+        "selection.gates.ari=0.3",
+    )
+    verdicts = {verdict.row.clusterer: verdict for verdict in trained.selection.verdicts}
+    kmeans, agglomerative, grid, on_map = (
+        verdicts[name] for name in ("kmeans", "agglomerative", "rfm_grid", "umap_hdbscan")
+    )
+    assert trained.selection.winner is kmeans
+    assert "typing tool agrees on" in agglomerative.reason
+    assert agglomerative.row.metrics["typing/agreement"] > 0.5
+    assert grid.reason.startswith("needs the feature(s) recency_days, orders_per_month, spend_per_month")
+    assert on_map.reason == "an embedding with these options needs 401 customers, 300 given"
+    assert "typing/agreement" not in kmeans.row.metrics
+
+
+def test_groups_of_a_map_are_packaged_with_a_typing_tool(run: Callable[..., Trained]) -> None:
+    """K-means on a UMAP map finds the planted kinds, is as steady and as well placed as the gates ask, and wins."""
+    trained = run(
+        "representation=umap",
+        "~representation.parameters.n_trees",
+        "representation.parameters={n_neighbors: 15, n_components: 2, n_epochs: 50}",
+        "clusterer.kmeans.grid.n_clusters=[3]",
+        "stability_refits=2",
+        "selection.gates.ari=0.5",
+    )
+    assert trained.model is not None, [verdict.reason for verdict in trained.selection.verdicts]
+    assert (trained.model.assigner.kind, trained.model.representation.kind) == ("typing", "standard")
+    assert trained.selection.verdicts[0].row.name == "kmeans n_clusters=3 · umap"
+    assert trained.selection.verdicts[0].row.metrics["final/typing_agreement"] >= 0.9
 
 
 def test_nothing_is_packaged_when_no_candidate_passes(run: Callable[..., Trained], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from patronage.diagnosis_page import number_in_words
@@ -80,13 +81,14 @@ def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
         misses = "\n".join(f"- {verdict.row.name}: {verdict.reason}" for verdict in selection.near_misses())
         return f"**No candidate passed; nothing is registered.**\n\nNear misses:\n\n{misses}"
     row = selection.winner.row
+    judged = math.isfinite(row.metrics.get("value/kept", math.nan))
     others = sorted(
         (verdict for verdict in selection.verdicts if verdict.passed and verdict is not selection.winner),
         key=lambda verdict: -verdict.objective,
     )[:3]
     lines = [
         "**Which segmentation tells most about what customers do next, and stays the same when the data wobbles?**"
-        if confirm
+        if judged
         else "**Which segments do the customers fall into, and do they stay the same when the data wobble?**",
         "",
         f"**{row.name}** — {selection.winner.reason}.",
@@ -98,6 +100,8 @@ def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
             f"({short(confirm.get('kept_low'))} to {short(confirm.get('kept_high'))}); the best simple baseline with "
             f"as many segments keeps {short(confirm.get('kept_baseline'))}.",
         ]
+    elif judged:
+        lines += ["", "Not confirmed: this is a job of a sweep, and only the sweep's winner is."]
     if others:
         lines += ["", "Next best:", "", *(f"- {verdict.row.name}: {verdict.reason}" for verdict in others)]
     return "\n".join(lines)

@@ -8,118 +8,15 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from patronage import __version__
 from patronage.errors import InvalidConfigError, PatronageError
+from patronage.usage import COMMON, HELP, USAGE
 
 if TYPE_CHECKING:
+    from patronage.config import SweepPlan
     from patronage.diagnosis import Diagnosis
-
-USAGE = """\
-patronage — customer segments that are judged by what they are worth later
-
-  patronage init       look at your own files and propose their configuration
-  patronage train      build segments from raw tables, judge them, register the best
-  patronage promote    make the challenger the champion
-  patronage score      give every customer its segment
-  patronage features   write the feature table
-  patronage ui         open MLflow on the runs and models
-
-  patronage COMMAND --help     what a command does and its options
-  patronage --version
-
-Options are given as option=value, for example: patronage train as_of=2017-10-01 'features=[rfm,basket]'
-"""
-
-HELP = {
-    "init": """\
-patronage init PATH… [option=value …]
-
-Looks at your files (Parquet, CSV, TSV, JSON lines, .gz), folders or a database's URL, finds out which table and column
-each is, says why, and writes a data configuration with comments; features and an experiment, where they are needed.
-Then: patronage train data=mine
-
-  name=mine                              name of the configuration
-  folder=conf                            where it is written: FOLDER/data/NAME.yaml …
-  transactions.customer_id="Client no"   what a column is, instead of leaving it to be found: TABLE.COLUMN=YOUR_COLUMN
-  transactions.formats.ordered_at=…      how its texts are written: day/month/year, month/day/year, %d.%m.%Y …
-  transactions.where="Quantity > 0"      likewise null_key, invalid_value, duplicates, timezone of a table
-  force=true                             replace what is there of that name
-  quiet=true                             only what was written
-
-Tables: customers, transactions, products, events, contacts, campaigns, answers, places. Nothing is written when
-neither customers nor transactions can be made of the files: the message says which column is missing (exit status 2).
-""",
-    "train": """\
-patronage train [option=value …]
-
-Builds features from raw customer tables, fits candidate segmentations, judges each by separation, size, stability and
-what its segments are worth later, and refits, packages and registers the winner as the challenger.
-
-  data=complete_journey          the tables (conf/data); your own: patronage init
-  data.transactions.path=FILE    one file of them
-  features=[rfm,basket]          feature sets (conf/features)
-  outcomes=purchases             what is measured later (conf/outcomes)
-  representation=outcome_aware   or standard
-  clusterer=[kmeans,gmm]         what is tried (conf/clusterer)
-  selection=value                how the winner is chosen: value, separation, balanced
-  lookback_days=182              days of behaviour that features see
-  outcome_days=91                days over which later outcomes are measured
-  as_of=2017-10-03               where past and future part; default: outcome_days before the newest day
-  experiment=rfm_standard        a set of options kept in a file (conf/experiment)
-  seed=0  workers=2  stability_refits=20  output=FOLDER  quiet=true
-  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
-
-Ends with 0 · 2 when input or an option is wrong · 3 when no candidate passes the gates.
-""",
-    "promote": """\
-patronage promote [option=value …]
-
-Makes a registered version the champion, which scoring uses by default; the former champion becomes `previous`.
-
-  version=challenger             alias or version number
-  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
-""",
-    "score": """\
-patronage score [option=value …]
-
-Gives every customer its segment: customer_id, segment_id, segment_name, confidence, runner_up_id, atypicality, basis.
-Customers without an order in the lookback are `dormant`; those who never ordered are `unassigned`.
-
-  model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
-  data=complete_journey          raw tables …
-  input=features.parquet         … or a feature table (.parquet, .csv), as `patronage features` writes it
-  as_of=2017-10-03               with data: the day to score at; default: the day after the last transaction
-  output=segments.parquet        .parquet or .csv; it appears when it is complete
-""",
-    "features": """\
-patronage features [option=value …]
-
-Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect).
-Looks at every feature: what is missing, skewed, nearly constant or said twice, with a verdict. Forms no segments.
-
-  data=complete_journey          the tables (conf/data); your own: patronage init
-  features=[rfm,basket]          feature sets (conf/features) …
-  experiment=NAME                … or those of an experiment
-  model=models:/NAME@ALIAS       … or exactly what this model was trained with
-  lookback_days=182  as_of=2017-10-03
-  output=features.parquet        .parquet or .csv
-""",
-    "ui": """\
-patronage ui [option=value …]
-
-Opens the MLflow UI on the store that training logs to. Stop it with Ctrl-C.
-
-  host=127.0.0.1  port=5000
-  tracking.uri=URI               MLflow store; default mlflow.db here
-""",
-}
-
-COMMON = """
-For every command but init: --config-dir DIR adds a folder with your own configuration files; --show-config prints the
-options in force and ends.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -155,8 +52,13 @@ def _run(command: str, rest: list[str]) -> int:
         return 0
     if command == "init":  # it makes a configuration, and so needs none
         return _init(rest)
-    config_dir, show, overrides = _flags(rest)
+    config_dir, show, multirun, overrides = _flags(rest)
+    if multirun and command != "train":
+        raise InvalidConfigError(f"only training can try combinations of options; {command} has no -m.")
     from patronage import config as configuration  # noqa: PLC0415 - Hydra takes half a second
+
+    if multirun:
+        return _sweep(configuration.sweep_plan(overrides, config_dir), " ".join(overrides), show=show)
 
     config = configuration.compose_config(command, overrides, config_dir)
     if show:
@@ -177,12 +79,14 @@ def _run(command: str, rest: list[str]) -> int:
     return commands[command](config)
 
 
-def _flags(rest: list[str]) -> tuple[str | None, bool, list[str]]:
-    config_dir, show, overrides = None, False, []
+def _flags(rest: list[str]) -> tuple[str | None, bool, bool, list[str]]:
+    config_dir, show, multirun, overrides = None, False, False, []
     waiting = iter(rest)
     for argument in waiting:
         if argument == "--show-config":
             show = True
+        elif argument in ("-m", "--multirun"):
+            multirun = True
         elif argument == "--config-dir":
             config_dir = next(waiting, None)
             if config_dir is None:
@@ -193,11 +97,23 @@ def _flags(rest: list[str]) -> tuple[str | None, bool, list[str]]:
             raise InvalidConfigError(f"there is no flag {argument}; see --help.")
         else:
             overrides.append(argument)
-    return config_dir, show, overrides
+    return config_dir, show, multirun, overrides
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at that time: while bars are drawn, lines go above them."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: object) -> None:
+        """It is never another one."""
 
 
 def _log_to_terminal(*, quiet: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("patronage")
     logger.handlers = [handler]
@@ -251,9 +167,11 @@ def _train(config: dict[str, Any]) -> int:
     from patronage import terminal  # noqa: PLC0415
     from patronage.config import training  # noqa: PLC0415
     from patronage.errors import NoCandidatePassedError  # noqa: PLC0415
+    from patronage.progress_bars import progress_bars  # noqa: PLC0415
     from patronage.train import train  # noqa: PLC0415
 
-    trained = train(training(config))
+    with progress_bars(quiet=config["quiet"]):
+        trained = train(training(config))
     terminal.leaderboard(trained.selection, trained.baselines)
     if trained.selection.winner is None or trained.model is None:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
@@ -266,6 +184,30 @@ def _train(config: dict[str, Any]) -> int:
     terminal.segments(trained.model.segments, trained.confirm)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")
     return 0
+
+
+def _sweep(plan: SweepPlan, asked: str, *, show: bool) -> int:
+    from patronage import terminal  # noqa: PLC0415
+    from patronage.progress_bars import progress_bars  # noqa: PLC0415
+    from patronage.sweep import sweep  # noqa: PLC0415
+
+    if show:
+        print(
+            "\n".join(
+                f"{job.number}: {' '.join(job.overrides)}{job.fault and f'  →  {job.fault}'}" for job in plan.jobs
+            )
+        )
+        return 0
+    _log_to_terminal(quiet=plan.quiet)
+    with progress_bars(quiet=plan.quiet):
+        swept = sweep(plan.jobs, n_parallel=plan.n_parallel, name=plan.name, asked=asked)
+    terminal.sweep(swept)
+    if swept.trained is None or swept.trained.model is None:
+        _told(f"patronage train: no winner, nothing is registered: {swept.choice.reason}.", 3)
+    else:
+        terminal.segments(swept.trained.model.segments, swept.trained.confirm)
+        print(f"registered version {swept.trained.version}, alias challenger; next: patronage promote")
+    return swept.exit_status
 
 
 def _promote(config: dict[str, Any]) -> int:

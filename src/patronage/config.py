@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -20,18 +20,19 @@ from yaml import YAMLError
 
 from patronage.catalogue import Expand, Feature
 from patronage.clusterers import Clusterer
-from patronage.errors import InvalidConfigError
+from patronage.embedding import Embedding
+from patronage.errors import InvalidConfigError, PatronageError
+from patronage.overrides import as_text, combinations, parsed, swept_keys
 from patronage.recipe import RepresentationChoice
 from patronage.schema import SCHEMAS, FeatureSchema
 from patronage.selection import Gates, Policy
+from patronage.sweep import Job
 from patronage.tables import CANONICAL, DataSource, TableSource, check_options
 from patronage.tracking import Tracking
 from patronage.train import Training
 
 _LARGEST = 100_000
-_OPEN = re.compile(
-    r"(data\.\w+\.(columns|derive|files|formats)|representation\.parameters|clusterer\.\w+\.(parameters|grid)|selection\.weights)\.[\w/]+(\.\w+)?="
-)
+_GROUPS = ("data", "features", "outcomes", "representation", "clusterer", "selection", "tracking")
 
 
 def config_folder() -> Path:
@@ -64,14 +65,14 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     if command == "features":  # it takes every option of training, so that an experiment means the same features
         store.store(name="train_schema", node=SCHEMAS[command])
     config_dir = config_dir if config_dir is not None else _own_folder()
-    parsed = [_parsed(override) for override in overrides]
-    late = [override for override in parsed if override.get_key_element().lstrip("+~").startswith("features.")]
-    wanted = [str(one.input_line) for one in parsed if one not in late and not _asks_for_no_experiment(one)]
-    wanted += _experiment_of_data(command, parsed, config_dir)
+    given = [parsed(override, command=command) for override in overrides]
+    late = [override for override in given if override.get_key_element().lstrip("+~").startswith("features.")]
+    wanted = [_as_hydra_takes_it(one) for one in given if one not in late and not _asks_for_no_experiment(one)]
+    wanted += _experiment_of_data(command, given, config_dir)
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise InvalidConfigError(f"--config-dir {config_dir}: no such folder.")
-        folder = _as_text(f"file://{Path(config_dir).resolve()}")
+        folder = as_text(f"file://{Path(config_dir).resolve()}")
         wanted.append(f"hydra.searchpath=[{folder}]")
     try:
         with initialize_config_dir(str(config_folder().resolve()), version_base="1.3"):
@@ -106,6 +107,17 @@ def _own_folder() -> str | None:
 def _asks_for_no_experiment(override: Override) -> bool:
     """Whether it is experiment=null, which Hydra does not take for a group."""
     return override.get_key_element() == "experiment" and override.value() is None
+
+
+def _as_hydra_takes_it(override: Override) -> str:
+    """The override itself; but null, which Hydra takes for no group, is told or turned into what it means."""
+    key = override.get_key_element()
+    if key in _GROUPS and override.value() is None and not override.is_delete():
+        if key == "outcomes":
+            return "~outcomes"  # nothing later is measured
+        known = ", ".join(sorted(path.stem for path in (config_folder() / key).glob("*.yaml")))
+        raise InvalidConfigError(f"{key}=null: training needs one; name it, such as {known}.")
+    return str(override.input_line)
 
 
 def _experiment_of_data(command: str, given: Sequence[Override], config_dir: str | None) -> list[str]:
@@ -161,33 +173,6 @@ def _merge_feature_schema(config: DictConfig) -> None:
                 raise InvalidConfigError(f"features.{name}.{feature}: {_in_one_line(error, ())}") from None
 
 
-def _parsed(override: str) -> Override:
-    """Parse an override; a value that Hydra's grammar does not take (spaces, brackets, accents) is quoted for it."""
-    parser = OverridesParser.create()
-    if _OPEN.match(override):
-        override = f"++{override}"  # these hold the user's own names, so a new one is no mistake
-    key, equals, value = override.partition("=")
-    if not equals and not override.startswith("~"):
-        raise InvalidConfigError(f"{override!r} is no option; options are given as option=value, see --help.")
-    try:
-        parsed = parser.parse_override(override)
-    except HydraException:
-        parsed = None
-    if parsed is not None and not parsed.is_sweep_override():
-        return parsed
-    if parsed is not None and "/" not in value:
-        raise InvalidConfigError(f"{override}: several values are given in brackets: {key}=[{value}].")
-    try:
-        return parser.parse_override(f"{key}={_as_text(value)}")
-    except HydraException:
-        raise InvalidConfigError(f"{override!r} cannot be read; options are given as option=value.") from None
-
-
-def _as_text(value: str) -> str:
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)
-    return f"'{escaped}'"
-
-
 def _in_one_line(error: BaseException, overrides: Sequence[str], config_dir: str | None = None) -> str:
     """Say in one line what Hydra says in many, with the known names that come nearest."""
     missing = re.search(r"Could not (?:load|find) '([\w./-]+)/([\w.-]+)'", str(error))
@@ -240,6 +225,56 @@ def training(config: Mapping[str, Any]) -> Training:
     )
 
 
+@dataclass(frozen=True)
+class SweepPlan:
+    """What a sweep consists of.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+        One whose options cannot be composed holds the reason.
+    n_parallel : int
+        Jobs at a time.
+    name : str
+        Of the sweep's run in MLflow.
+    quiet : bool
+    """
+
+    jobs: tuple[Job, ...]
+    n_parallel: int
+    name: str
+    quiet: bool
+
+
+def sweep_plan(overrides: Sequence[str], config_dir: str | None = None) -> SweepPlan:
+    """Values for `sweep.sweep`: compose the configuration of every job.
+
+    Raises
+    ------
+    InvalidConfigError
+        The sweep cannot be taken apart, or none of its jobs can be composed.
+    """
+    config_dir = config_dir if config_dir is not None else _own_folder()
+    folders = [config_folder(), *([Path(config_dir)] if config_dir is not None else [])]
+    jobs, first = [], None
+    for number, one in enumerate(combinations(overrides, folders), 1):
+        try:
+            config = compose_config("train", one.overrides, config_dir)
+            jobs.append(Job(number, one.shown, training(config)))
+            first = first or config
+        except PatronageError as error:
+            jobs.append(Job(number, one.shown, None, str(error)))
+    if first is None:
+        raise InvalidConfigError(jobs[0].fault)
+    keys = ", ".join(swept_keys(overrides))
+    return SweepPlan(
+        tuple(jobs),
+        positive("sweep_jobs", first["sweep_jobs"]),
+        f"sweep over {keys}" if keys else "sweep",
+        first["quiet"],
+    )
+
+
 def data_source(config: Mapping[str, Any]) -> DataSource:
     """Values for `tables.open_tables`."""
     given = {name: config[name] for name in CANONICAL if config.get(name) is not None}
@@ -271,9 +306,26 @@ def clusterers(config: Mapping[str, Mapping[str, Any]]) -> tuple[Clusterer, ...]
     if not config:
         raise InvalidConfigError("clusterer names none; at least one is needed, such as clusterer=[kmeans].")
     return tuple(
-        Clusterer(name, entry["_target_"], entry["parameters"], entry["grid"], entry["noise"])
+        Clusterer(
+            name,
+            entry["_target_"],
+            entry["parameters"],
+            entry["grid"],
+            entry["noise"],
+            tuple(entry["features"]),
+            _embedding(f"clusterer.{name}.embedding", entry["embedding"]),
+        )
         for name, entry in config.items()
     )
+
+
+def _embedding(option: str, entry: Mapping[str, Any]) -> Embedding | None:
+    if not entry:
+        return None
+    known = [one.name for one in fields(Embedding)]
+    if unknown := sorted(set(entry) - set(known)):
+        raise InvalidConfigError(f"{option} has no parameter {unknown[0]!r}; it has {', '.join(known)}.")
+    return Embedding(**entry)
 
 
 def day(option: str, text: str | None) -> date | None:

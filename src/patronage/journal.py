@@ -1,14 +1,71 @@
-"""What a run tells while it works: each stage with its time, through Python's logging."""
+"""What a run tells while it works: each stage with its time, through Python's logging, and how far it is.
+
+A display shows how far a stage is, where somebody looks on; without one nothing is shown, and nothing else differs.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 logger = logging.getLogger("patronage")
+
+Progress = Callable[[int], None]
+"""Told how many parts of a stage are done."""
+
+
+class Display(Protocol):
+    """Shows how far the work is: any number of lines, each of its own key."""
+
+    def show(self, key: str, name: str, done: int, total: int | None) -> None:
+        """Show or renew a line; ``total`` is None where nobody knows how much there is to do."""
+
+    def hide(self, key: str) -> None:
+        """Take a line away."""
+
+
+class _Nobody:
+    """The display where nobody looks on."""
+
+    def show(self, key: str, name: str, done: int, total: int | None) -> None:
+        """Show nothing."""
+
+    def hide(self, key: str) -> None:
+        """There is nothing to take away."""
+
+
+_display: Display = _Nobody()
+
+
+@contextmanager
+def shown_on(display: Display) -> Iterator[None]:
+    """Show how far stages are on this display, for a while."""
+    global _display  # noqa: PLW0603 - one process has one terminal
+    before, _display = _display, display
+    try:
+        yield
+    finally:
+        _display = before
+
+
+def current_display() -> Display:
+    """The display in use."""
+    return _display
+
+
+@contextmanager
+def progress(name: str, total: int | None = None, key: str = "") -> Iterator[Progress]:
+    """Show how far something is while it lasts; the callable given is told how many of ``total`` parts are done."""
+    display = _display
+    display.show(key or name, name, 0, total)
+    try:
+        yield lambda done: display.show(key or name, name, done, total)
+    finally:
+        display.hide(key or name)
 
 
 @dataclass
@@ -18,12 +75,14 @@ class Journal:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage and log it when it ends well."""
+    def stage(self, name: str, total: int | None = None) -> Iterator[Progress]:
+        """Time a stage, show how far it is, and log it when it ends well; times of one name add up."""
         started = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - started
-        logger.info("%-34s %6.1f s", name, self.seconds[name])
+        with progress(name, total) as done:
+            yield done
+        seconds = time.perf_counter() - started
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        logger.info("%-34s %6.1f s", name, seconds)
 
 
 def note(message: str) -> None:

@@ -97,6 +97,8 @@ class ClustererSchema:
     parameters: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
     noise: str = "keep"
+    features: list[str] = field(default_factory=list)
+    embedding: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -110,6 +112,7 @@ class GatesSchema:
     ari: float = 0.7
     jaccard: float = 0.5
     ari_backtest: float = 0.7
+    typing_agreement: float = 0.9
 
 
 @dataclass
@@ -147,6 +150,7 @@ class TrainSchema:
     stability_refits: int = MISSING
     seed: int = MISSING
     workers: int = MISSING
+    sweep_jobs: int = 1
     output: str = MISSING
     quiet: bool = False
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -18,6 +20,8 @@ from patronage.leaderboard import ordered
 from patronage.proposal import Checked, Mapped, OwnFeature, Proposed, feature_sets
 from patronage.segments import Segment
 from patronage.selection import Selection, Verdict
+from patronage.sweep import Swept, comparison_frame
+from patronage.sweep.comparison import JobEnd, kept_in_words
 
 SHOWN = 10
 _PLAIN_WIDTH = 160
@@ -26,8 +30,9 @@ _ROOM_FOR_BINS = 140
 
 
 def console() -> Console:
-    """A console that keeps tables whole when the output goes to a file."""
-    return Console() if Console().is_terminal else Console(width=_PLAIN_WIDTH)
+    """A console that keeps tables whole when the output goes to a file, unless COLUMNS says how wide it is."""
+    known = Console().is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return Console() if known else Console(width=_PLAIN_WIDTH)
 
 
 def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
@@ -60,6 +65,51 @@ def leaderboard(selection: Selection, baselines: Sequence[Row]) -> None:
             if row.metrics["size/n_segments"] == k:
                 add((row.name, f"{k:.0f}", _kept(row), "", "", "", "baseline"), "dim")
     console().print(table)
+
+
+def sweep(swept: Swept) -> None:
+    """Print what became of every job of a sweep: its best candidate by the select customers' figures."""
+    table = Table(title="Sweep", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    wide = console().width >= _ROOM_FOR_REASONS
+    frame = comparison_frame(swept.ends, swept.choice)
+    judged = bool(frame["kept"].notna().any())
+    hidden = set() if wide else {"lift", "silhouette", "min share", "seconds", "kept (90 %)"}
+    hidden |= set() if judged else {"kept (90 %)", "common", "lift"}
+    for heading in _SWEEP_HEADINGS:
+        if heading in ("options", "best candidate"):
+            table.add_column(heading, overflow="fold", ratio=4 if heading == "options" else 3)
+        elif heading not in hidden:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for end, record in zip(swept.ends, frame.to_dict("records"), strict=True):
+        cells = _sweep_cells(end, record)
+        shown = [cell for heading, cell in zip(_SWEEP_HEADINGS, cells, strict=True) if heading not in hidden]
+        winner = record["status"] == "winner"
+        table.add_row(*map(Text, shown), style="bold green" if winner else None if record["candidate"] else "dim")
+    console().print(table)
+    failed = frame[frame["candidate"] == ""]
+    _listed("", [f"job {job}: {message}" for job, message in zip(failed["job"], failed["message"], strict=True)])
+    if swept.choice.winner is not None:
+        console().print(f"job {swept.choice.winner} wins: {swept.choice.reason}", highlight=False, soft_wrap=True)
+
+
+_SWEEP_HEADINGS = (
+    *("job", "options", "best candidate", "k", "kept (90 %)", "common", "lift", "ARI", "silhouette", "min share"),
+    "seconds",
+)
+
+
+def _sweep_cells(end: JobEnd, record: Mapping[Hashable, Any]) -> list[str]:
+    ends = [str(end.number), "\n".join(end.overrides)]
+    seconds = f"{end.seconds:.0f}"
+    if not record["candidate"]:
+        return [*ends, record["status"], *["–"] * 7, seconds]
+
+    def number(name: str, form: str) -> str:
+        return "–" if record[name] != record[name] else format(record[name], form)
+
+    figures = [number("kept_common", ".3f"), number("lift", "+.3f"), number("ari", ".2f")]
+    figures += [number("silhouette_common", ".2f"), number("min_share", ".1%")]
+    return [*ends, record["candidate"], str(record["k"]), kept_in_words(record), *figures, seconds]
 
 
 def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None:

@@ -8,29 +8,34 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from patronage.assigners import UNASSIGNED
 from patronage.backtest import Judged, judge_candidates, open_judge, stabilities
 from patronage.catalogue import Catalogue, Feature
-from patronage.clusterers import Clusterer
-from patronage.continuity import carry_ids, first_ids
-from patronage.evaluation.judgement import Row
-from patronage.evaluation.value import select_customers
+from patronage.clusterers import Clusterer, Failure
+from patronage.diagnosis import Diagnosis
+from patronage.evaluation.evidence import n_forecasts, select_customers
+from patronage.evaluation.judgement import Judge, Row
 from patronage.features import build_features
-from patronage.journal import Journal, note
-from patronage.model import Calibration, SegmentationModel, require_replaceable
-from patronage.observation import diagnose_features, learn_catalogues, observe, require_customers, require_judgeable
+from patronage.journal import Journal, note, progress
+from patronage.model import SegmentationModel, require_replaceable
+from patronage.observation import (
+    Observed,
+    diagnose_features,
+    learn_catalogues,
+    observe,
+    require_customers,
+    require_judgeable,
+)
+from patronage.packaging import number_segments, package, tell_about
 from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import FailedRefit, Refit, refit_shortlist
-from patronage.segments import describe_segments
-from patronage.selection import Policy, Selection, Verdict, elect, select
+from patronage.selection import Policy, Selection, elect, select
 from patronage.tables import DataSource, open_tables
-from patronage.tracking import Tracking, register, tracked_run
+from patronage.tracking import TrackedRun, Tracking, register, tracked_run
 from patronage.validation import check_tables
-from patronage.windows import Window
+from patronage.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,66 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """What is trained on: everything that was read from the tables.
+
+    Attributes
+    ----------
+    windows : Windows
+    catalogue : Catalogue
+        Features with a useful distribution, their vocabularies learned.
+    diagnosis : Diagnosis
+    learn, judged, last : Observed
+        Where candidates are fitted, where they are judged, and the latest window whose outcomes are complete.
+    newest : DataFrame of shape (n_customers, n_features)
+        Features of active customers at the newest day.
+    headline : Feature, optional
+        The outcome that segments are ordered by.
+    counts : dict
+        Table → rows.
+    digest : str
+        Of all rows.
+    """
+
+    windows: Windows
+    catalogue: Catalogue
+    diagnosis: Diagnosis
+    learn: Observed
+    judged: Observed
+    last: Observed
+    newest: pd.DataFrame
+    headline: Feature | None
+    counts: dict[str, int]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """All that a choice is made by, before anything is known of what the confirm customers did.
+
+    Attributes
+    ----------
+    fitted : list of FittedRecipe or Failure
+        In the learn window.
+    candidates : list of Judged
+        Every candidate's labels of the judge window's customers, by the model fitted in the learn window.
+    judge : Judge
+    rows : list of Row
+        The candidates' lines; those that passed were rehearsed at the newest day.
+    baselines : list of Row
+    finals : dict
+        Position of a candidate → its refit on all customers; empty until the first had its turn.
+    """
+
+    fitted: list[FittedRecipe | Failure]
+    candidates: list[Judged]
+    judge: Judge
+    rows: list[Row]
+    baselines: list[Row]
+    finals: dict[int, Refit | FailedRefit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Trained:
     """The outcome of a training run.
 
@@ -106,7 +171,7 @@ class Trained:
     seconds: dict[str, float]
 
 
-def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told in one piece
+def train(training: Training) -> Trained:
     """Run the main job: from raw tables to a registered, packaged segmentation.
 
     Raises
@@ -115,8 +180,15 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
         Data or configuration cannot be used; nothing has been packaged or registered then.
     """
     require_replaceable(training.output)
-    seed, workers, n_refits = training.seed, training.workers, training.n_refits
     journal = Journal()
+    prepared = prepare(training, journal)
+    with tracked_run(training.tracking, training.config) as run:
+        log_setup(training, prepared, run, journal)
+        return finish(training, prepared, backtest(training, prepared, journal), run, journal)
+
+
+def prepare(training: Training, journal: Journal) -> Prepared:
+    """Read the tables: build features and outcomes in every window."""
     with open_tables(training.data) as tables:
         with journal.stage("read and check tables"):
             check_tables(tables)
@@ -126,6 +198,7 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
                 outcome_days=training.outcome_days,
                 as_of=training.as_of,
             )
+            counts, digest = {name: tables.count(name) for name in tables.columns}, tables.digest()
 
         with journal.stage("build features and outcomes"):
             catalogue, outcomes = learn_catalogues(tables, training.features, training.outcomes, windows.learn)
@@ -141,136 +214,120 @@ def train(training: Training) -> Trained:  # noqa: PLR0915 - the story is told i
             newest = build_features(tables, catalogue, windows.refit)
             headline = next((o for o in training.outcomes if o.name in outcomes.names), None)
             require_customers(newest, (learn, judged), training.clusterers)
-
-        with tracked_run(training.tracking, training.config) as run:
-            with journal.stage("log data and configuration"):
-                run.log_setup(tables, catalogue, windows, seed)
-                run.log_diagnosis(diagnosis)
-
-            recipes = [
-                Recipe(catalogue.basis, training.representation, candidate)
-                for clusterer in training.clusterers
-                for candidate in clusterer.candidates()
-            ]
-            with journal.stage(f"fit {len(recipes)} candidates"):
-                fitted = fit_recipes(recipes, learn.features, learn.outcomes, seed=seed)
-            with journal.stage(f"refit them on {n_refits} subsamples"):
-                stable = stabilities(fitted, learn, n_refits=n_refits, seed=seed, workers=workers)
-            with journal.stage("judge them on what came later"):
-                judge = open_judge(catalogue.basis, learn, judged, seed=seed, workers=workers)
-                candidates = judge_candidates(recipes, fitted, stable, judged, judge)
-                rows = [candidate.row for candidate in candidates]
-
-            with journal.stage("refit the shortlist at the newest day"):
-                passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
-                # What elects a winner must not know what the confirm customers did: they sit this one out.
-                known = last.only(select_customers(last.features.index.to_list()))
-                current = newest.active.loc[select_customers(newest.active.index.to_list())]
-                rehearsals = refit_shortlist(
-                    [fitted[n] for n in passing], known, current, n_refits=n_refits, seed=seed, workers=workers
-                )
-                for n, rehearsal in zip(passing, rehearsals, strict=True):
-                    rows[n] = rehearsal.add_to(rows[n])
-            with journal.stage("refit the winner on all customers"):
-                finals: dict[int, Refit | FailedRefit] = {}
-
-                def refit_on_all(n: int, row: Row) -> Row:
-                    (finals[n],) = refit_shortlist(
-                        [fitted[n]], last, newest.active, n_refits=n_refits, seed=seed, workers=workers
-                    )
-                    return finals[n].add_to(row, "final")
-
-                # The winner must pass the gates once more; if it does not, the next best has its turn.
-                selection = elect(rows, training.policy, refit_on_all)
-                winner = None if selection.winner is None else selection.verdicts.index(selection.winner)
-                rows = [verdict.row for verdict in selection.verdicts]
-            with journal.stage("confirm the winner"):
-                baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
-                confirm = {} if winner is None else judge.confirm(candidates[winner].labels)
-                if confirm:
-                    # Those were refitted on the confirm customers too before the winner had its turn.
-                    confirm["after_fallbacks"] = float(len(finals) - 1)
-            run.log_selection(selection, baselines, training.policy, confirm)
-            trained = Trained(selection, candidates, baselines, confirm, None, "", run.run_id, journal.seconds)
-            again, backtested = (None, None) if winner is None else (finals[winner], fitted[winner])
-            if winner is None or not isinstance(again, Refit) or not isinstance(backtested, FittedRecipe):
-                run.log_seconds(journal.seconds)
-                return trained
-
-            with journal.stage("describe, package and register"):
-                later = None if headline is None else judged.outcomes[headline.name]
-                ids, worth = _ids(again, backtested, candidates[winner].labels, later)
-                about = _about(selection.winner, confirm, training.data.name)
-                model = _package(again, newest.active, catalogue, ids, worth, windows.refit, about)
-                run.log_segments(model.segments, headline)
-                version = register(run, model, newest.active)
-                model.save(training.output)
-                note(f"packaged in {training.output}")
-            run.log_seconds(journal.seconds)
-            return replace(trained, model=model, version=version)
+    return Prepared(windows, catalogue, diagnosis, learn, judged, last, newest.active, headline, counts, digest)
 
 
-def _ids(
-    again: Refit, backtested: FittedRecipe, judged_labels: np.ndarray, outcome: pd.Series | None
-) -> tuple[list[str], dict[str, float]]:
-    """Number segments by what they were worth in the backtest, and carry these ids over to the refit.
+def log_setup(training: Training, prepared: Prepared, run: TrackedRun, journal: Journal) -> None:
+    """Log what is trained on, before the long work begins."""
+    with journal.stage("log data and configuration"):
+        run.log_data(training.data.name, prepared.counts, prepared.digest)
+        run.log_setup(prepared.catalogue, prepared.windows, training.seed)
+        run.log_diagnosis(prepared.diagnosis)
 
-    Where there is no outcome the largest segment comes first.
+
+def backtest(training: Training, prepared: Prepared, journal: Journal) -> Backtest:
+    """Fit the candidates, judge them on what came later, and rehearse those that pass at the newest day."""
+    seed, workers, n_refits = training.seed, training.workers, training.n_refits
+    learn, judged, last, catalogue = prepared.learn, prepared.judged, prepared.last, prepared.catalogue
+    recipes = [
+        Recipe(catalogue.basis, training.representation, candidate)
+        for clusterer in training.clusterers
+        for candidate in clusterer.candidates()
+    ]
+    with journal.stage(f"fit {len(recipes)} candidates", len(recipes)) as done:
+        fitted = fit_recipes(recipes, learn.features, learn.outcomes, seed=seed, progress=done)
+    with journal.stage(f"refit them on {n_refits} subsamples", n_refits) as done:
+        stable = stabilities(fitted, learn, n_refits=n_refits, seed=seed, workers=workers, progress=done)
+    with journal.stage("judge them on what came later"):
+        with progress("see what was foreseeable", n_forecasts(judged.outcomes.shape[1])) as done:
+            headline = None if prepared.headline is None else prepared.headline.name
+            judge = open_judge(
+                catalogue.basis, learn, judged, seed=seed, workers=workers, headline=headline, progress=done
+            )
+        with progress("judge candidates", len(recipes)) as done:
+            candidates = judge_candidates(recipes, fitted, stable, judged, judge, done, learn)
+        rows = [candidate.row for candidate in candidates]
+        baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
+
+    with journal.stage("refit the shortlist at the newest day", n_refits) as done:
+        passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
+        # What elects a winner must not know what the confirm customers did: they sit this one out.
+        known = last.only(select_customers(last.features.index.to_list()))
+        current = prepared.newest.loc[select_customers(prepared.newest.index.to_list())]
+        rehearsals = refit_shortlist(
+            [fitted[n] for n in passing], known, current, n_refits=n_refits, seed=seed, workers=workers, progress=done
+        )
+        for n, rehearsal in zip(passing, rehearsals, strict=True):
+            rows[n] = rehearsal.add_to(rows[n])
+    return Backtest(fitted, candidates, judge, rows, baselines)
+
+
+def prove(training: Training, prepared: Prepared, tested: Backtest, journal: Journal, n: int) -> Row:
+    """Refit a candidate on all customers, unless it has been; gives its line with the figures of that."""
+    if n not in tested.finals:
+        with journal.stage("refit the winner on all customers", training.n_refits) as done:
+            (tested.finals[n],) = refit_shortlist(
+                [tested.fitted[n]],
+                prepared.last,
+                prepared.newest,
+                n_refits=training.n_refits,
+                seed=training.seed,
+                workers=training.workers,
+                progress=done,
+            )
+    return tested.finals[n].add_to(tested.rows[n], "final")
+
+
+def finish(
+    training: Training,
+    prepared: Prepared,
+    tested: Backtest,
+    run: TrackedRun,
+    journal: Journal,
+    *,
+    failed_elsewhere: int = 0,
+) -> Trained:
+    """Refit the winner on all customers, confirm it, package and register it.
+
+    ``failed_elsewhere`` counts better candidates of a sweep's other jobs that failed this refit.
     """
-    if outcome is None:
-        sizes = np.bincount(
-            judged_labels[judged_labels != UNASSIGNED], minlength=backtested.assigner.n_segments
-        ).astype(float)
-        n_segments = again.fitted.assigner.n_segments
-        return carry_ids(again.backtest_labels, first_ids(sizes), again.assignment.label, n_segments), {}
-    later = outcome.to_numpy(float)
-    worth = np.array(
-        [
-            later[judged_labels == label].mean() if (judged_labels == label).any() else np.nan
-            for label in range(backtested.assigner.n_segments)
-        ]
+    judge, judged = tested.judge, prepared.judged
+    # The winner must pass the gates once more; if it does not, the next best has its turn.
+    selection = elect(tested.rows, training.policy, lambda n, _: prove(training, prepared, tested, journal, n))
+    winner = None if selection.winner is None else selection.verdicts.index(selection.winner)
+    with journal.stage("confirm the winner"):
+        confirm = {} if winner is None else judge.confirm(tested.candidates[winner].labels)
+        if confirm:
+            # Those were refitted on the confirm customers too before the winner had its turn.
+            confirm["after_fallbacks"] = float(len(tested.finals) - 1 + failed_elsewhere)
+    later = None if prepared.headline is None else judged.outcomes[prepared.headline.name]
+    run.log_selection(
+        selection,
+        tested.baselines,
+        training.policy,
+        confirm,
+        labels=[candidate.labels for candidate in tested.candidates],
+        worth=None if later is None else later.to_numpy(float),
     )
-    former = first_ids(worth)
-    ids = carry_ids(again.backtest_labels, former, again.assignment.label, again.fitted.assigner.n_segments)
-    return ids, {segment: float(value) for segment, value in zip(former, worth, strict=True) if np.isfinite(value)}
+    trained = Trained(selection, tested.candidates, tested.baselines, confirm, None, "", run.run_id, journal.seconds)
+    again, backtested = (None, None) if winner is None else (tested.finals[winner], tested.fitted[winner])
+    if (
+        winner is None
+        or selection.winner is None
+        or not isinstance(again, Refit)
+        or not isinstance(backtested, FittedRecipe)
+    ):
+        run.log_seconds(journal.seconds)
+        return trained
 
-
-def _package(
-    again: Refit,
-    features: pd.DataFrame,
-    catalogue: Catalogue,
-    ids: list[str],
-    worth: dict[str, float],
-    window: Window,
-    about: dict[str, Any],
-) -> SegmentationModel:
-    """Describe the refit's segments and put all that scoring needs in one model."""
-    segments = describe_segments(
-        ids, again.assignment.label, features, catalogue.features, value_per_id=worth, jaccard=again.stable.jaccard
-    )
-    return SegmentationModel(
-        catalogue=catalogue,
-        representation=again.fitted.representation,
-        assigner=again.fitted.assigner,
-        segments=segments,
-        calibration=Calibration.learn(again.assignment, again.stable.stayed, len(segments)),
-        lookback_days=window.lookback_days,
-        outcome_days=window.outcome_days,
-        trained_as_of=window.as_of,
-        about=about,
-    )
-
-
-def _about(winner: Verdict | None, confirm: Mapping[str, float], data: str) -> dict[str, Any]:
-    assert winner is not None  # noqa: S101 - the caller has looked
-
-    def finite(figures: Mapping[str, float]) -> dict[str, float]:
-        return {name: round(float(value), 6) for name, value in figures.items() if np.isfinite(value)}
-
-    return {
-        "candidate": winner.row.name,
-        "why": winner.reason,
-        "data": data,
-        "metrics": finite(winner.row.metrics),
-        "confirm": finite(confirm),
-    }
+    with journal.stage("describe, package and register"):
+        headline = prepared.headline
+        ids, worth = number_segments(again, backtested, tested.candidates[winner].labels, later)
+        about = tell_about(selection.winner, confirm, training.data.name)
+        model = package(again, prepared.newest, prepared.catalogue, ids, worth, prepared.windows.refit, about)
+        run.log_segments(model.segments, headline)
+        version = register(run, model, prepared.newest)
+        model.save(training.output)
+        note(f"packaged in {training.output}")
+    run.log_seconds(journal.seconds)
+    return replace(trained, model=model, version=version)

@@ -3,14 +3,17 @@
 from patronage.tracking.registry import load_model, promote, register
 from patronage.tracking.runs import TrackedRun, tracked_run
 from patronage.tracking.store import Tracking, TrackingError, ui_command
+from patronage.tracking.sweeps import TrackedSweep, tracked_sweep
 
 __all__ = [
     "TrackedRun",
+    "TrackedSweep",
     "Tracking",
     "TrackingError",
     "load_model",
     "promote",
     "register",
     "tracked_run",
+    "tracked_sweep",
     "ui_command",
 ]

@@ -14,6 +14,7 @@ import pandas as pd
 
 import patronage
 from patronage.card import model_card, short
+from patronage.journal import warn
 from patronage.model import SegmentationModel
 from patronage.tracking.runs import TrackedRun
 from patronage.tracking.store import Tracking, TrackingError, pointed_at
@@ -75,6 +76,8 @@ def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame) 
 def promote(tracking: Tracking, alias_or_version: str = CHALLENGER) -> tuple[str, str | None]:
     """Make a version the champion; the former champion stays reachable as ``previous``.
 
+    Warns where the former champion was trained on other data.
+
     Returns
     -------
     tuple
@@ -95,6 +98,12 @@ def promote(tracking: Tracking, alias_or_version: str = CHALLENGER) -> tuple[str
             ) from None
         former = client.get_registered_model(name).aliases.get(CHAMPION)
         if former is not None and str(former) != str(version.version):
+            own, before = (client.get_model_version(name, str(n)).tags.get("data") for n in (version.version, former))
+            if own != before:
+                warn(
+                    f"{name} version {former}, the champion until now, was trained on data={before}, version "
+                    f"{version.version} on data={own}; if both are needed, keep them apart by tracking.registered_model"
+                )
             client.set_registered_model_alias(name, PREVIOUS, former)
         client.set_registered_model_alias(name, CHAMPION, version.version)
         return str(version.version), None if former is None else str(former)

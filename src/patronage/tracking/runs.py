@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from patronage import __version__, figures
@@ -16,11 +17,12 @@ from patronage.catalogue import Catalogue, Feature
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import diagnosis_frame, diagnosis_html
 from patronage.errors import InvalidConfigError
+from patronage.evaluation.across_k import across_k, solutions_of
 from patronage.evaluation.judgement import Row
-from patronage.leaderboard import leaderboard_frame, leaderboard_html
+from patronage.leaderboard import leaderboard_frame, leaderboard_html, ordered
 from patronage.segments import Segment
 from patronage.selection import Policy, Selection
-from patronage.tables import Tables, without_passwords
+from patronage.tables import without_passwords
 from patronage.tracking.store import Tracking, pointed_at
 from patronage.windows import Windows
 
@@ -28,15 +30,24 @@ from patronage.windows import Windows
 class TrackedRun:
     """The parent run of one training."""
 
-    def __init__(self, mlflow: Any, tracking: Tracking, config: Mapping[str, Any], run_id: str) -> None:  # noqa: ANN401
+    def __init__(self, mlflow: Any, tracking: Tracking, config: Mapping[str, Any], run_id: str, name: str) -> None:  # noqa: ANN401
         self.mlflow = mlflow
         self.client = mlflow.MlflowClient()
         self.tracking = tracking
         self.config = config
         self.run_id = run_id
+        self.name = name
 
-    def log_setup(self, tables: Tables, catalogue: Catalogue, windows: Windows, seed: int) -> None:
-        """Log configuration, catalogue and data before the work begins."""
+    def log_data(self, name: str, counts: Mapping[str, int], digest: str) -> None:
+        """Log which data are trained on: rows of every table, and a digest of all of them."""
+        mlflow = self.mlflow
+        profile = pd.DataFrame({"table": list(counts), "rows": list(counts.values())})
+        mlflow.log_input(mlflow.data.from_pandas(profile, name=name, digest=digest), context="training")
+        mlflow.log_table(profile, "tables.json")
+        mlflow.set_tag("patronage.data", name)
+
+    def log_setup(self, catalogue: Catalogue, windows: Windows, seed: int) -> None:
+        """Log configuration and catalogue before the work begins."""
         mlflow = self.mlflow
         mlflow.log_params(_parameters(self.config))
         mlflow.log_dict(dict(self.config), "config.yaml")
@@ -48,14 +59,7 @@ class TrackedRun:
                 "windows.refit": str(windows.refit.as_of),
             }
         )
-        mlflow.set_tags(
-            {"patronage.version": __version__, "patronage.data": tables.source.name, "patronage.seed": seed}
-        )
-        counts = {name: tables.count(name) for name in tables.columns}
-        profile = pd.DataFrame({"table": list(counts), "rows": list(counts.values())})
-        dataset = mlflow.data.from_pandas(profile, name=tables.source.name, digest=tables.digest())
-        mlflow.log_input(dataset, context="training")
-        mlflow.log_table(profile, "tables.json")
+        mlflow.set_tags({"patronage.version": __version__, "patronage.seed": seed})
 
     def log_diagnosis(self, diagnosis: Diagnosis) -> None:
         """Log what each feature is like: table, page and figure."""
@@ -66,25 +70,38 @@ class TrackedRun:
         self.mlflow.log_metrics({f"features/{verdict}": float(n) for verdict, n in diagnosis.counts.items()})
 
     def log_selection(
-        self, selection: Selection, baselines: Sequence[Row], policy: Policy, confirm: Mapping[str, float]
+        self,
+        selection: Selection,
+        baselines: Sequence[Row],
+        policy: Policy,
+        confirm: Mapping[str, float],
+        *,
+        labels: Sequence[np.ndarray] = (),
+        worth: np.ndarray | None = None,
     ) -> None:
-        """Log a child run per candidate, the leaderboard, the winner's figures and the choice of k."""
+        """Log a child run per candidate, the leaderboard, the winner's figures and the pictures of the choice.
+
+        ``labels`` are those of the judged customers by every candidate, ``worth`` is what each turned out to be worth.
+        """
         mlflow, client = self.mlflow, self.client
         experiment = mlflow.get_run(self.run_id).info.experiment_id
+        known = self._candidates(experiment)
         for verdict in selection.verdicts:
             chosen = selection.winner is not None and verdict is selection.winner
-            child = client.create_run(
-                experiment,
-                run_name=verdict.row.name,
-                tags={
-                    "mlflow.parentRunId": self.run_id,
-                    "patronage.clusterer": verdict.row.clusterer,
-                    "patronage.representation": verdict.row.representation,
-                    "patronage.selected": str(chosen).lower(),
-                    "patronage.passed": str(verdict.passed).lower(),
-                    "patronage.reason": verdict.reason,
-                },
-            )
+            tags = {
+                "mlflow.parentRunId": self.run_id,
+                "patronage.clusterer": verdict.row.clusterer,
+                "patronage.representation": verdict.row.representation,
+                "patronage.selected": str(chosen).lower(),
+                "patronage.passed": str(verdict.passed).lower(),
+                "patronage.reason": verdict.reason,
+            }
+            child = known.get(verdict.row.name)
+            if child is None:
+                child = client.create_run(experiment, run_name=verdict.row.name, tags=tags)
+            else:
+                for key, value in tags.items():
+                    client.set_tag(child.info.run_id, key, value)
             figures_ = {**verdict.row.metrics, "objective": verdict.objective}
             entities = mlflow.entities
             client.log_batch(
@@ -107,14 +124,36 @@ class TrackedRun:
         mlflow.log_table(board.astype(object).where(board.notna(), None), "leaderboard.json")
         figure = figures.choice_of_k(selection, baselines, policy.gates)
         mlflow.log_figure(figure, "figures/choice_of_k.png")
+        mlflow.log_figure(figures.frontier(selection, baselines, policy.gates), "figures/frontier.png")
+        self._log_across_k(selection, labels, worth)
         mlflow.set_tag("mlflow.note.content", run_description(selection, confirm))
         mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
-        name = mlflow.get_run(self.run_id).info.run_name
         won = "no candidate passed" if selection.winner is None else selection.winner.row.name
-        mlflow.set_tag("mlflow.runName", f"{name}: {won}")
+        mlflow.set_tag("mlflow.runName", f"{self.name}: {won}")
         if selection.winner is not None:
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
+
+    def _candidates(self, experiment: str) -> dict[str, Any]:
+        """Candidates' runs that are there already: those of a sweep's job that is finished later."""
+        found = self.client.search_runs([experiment], f"tags.mlflow.parentRunId = '{self.run_id}'")
+        return {child.info.run_name: child for child in found}
+
+    def _log_across_k(self, selection: Selection, labels: Sequence[np.ndarray], worth: np.ndarray | None) -> None:
+        """Log where the winner's segments come from as k grows; without a winner, those of the best that has a k."""
+        leaders = (
+            [verdict.row for verdict in ordered(selection)] if selection.winner is None else [selection.winner.row]
+        )
+        rows = [verdict.row for verdict in selection.verdicts]
+        leader, solutions = solutions_of(rows, labels, leaders) if labels else (None, {})
+        if leader is None:
+            return
+        flows = across_k(solutions, worth)
+        self.mlflow.log_text(flows.table().to_csv(index=False), "across_k.csv")
+        chosen = 0 if selection.winner is None else leader.asked
+        self.mlflow.log_figure(
+            figures.across_k(flows, " · ".join(filter(None, leader.series)), chosen), "figures/across_k.png"
+        )
 
     def log_segments(self, segments: Sequence[Segment], outcome: Feature | None) -> None:
         """Log the segment table, and size against value where there is an outcome."""
@@ -145,28 +184,59 @@ class TrackedRun:
 
 
 @contextmanager
-def tracked_run(tracking: Tracking, config: Mapping[str, Any]) -> Iterator[TrackedRun]:
-    """Open the parent run of a training; an error ends it as failed."""
+def tracked_run(
+    tracking: Tracking,
+    config: Mapping[str, Any],
+    *,
+    name: str = "",
+    parent_run_id: str | None = None,
+    run_id: str | None = None,
+) -> Iterator[TrackedRun]:
+    """Open the run of a training; an error ends it as failed.
+
+    Parameters
+    ----------
+    tracking : Tracking
+    config : mapping
+        The resolved configuration, for the log.
+    name : str
+        Default: that of the data.
+    parent_run_id : str, optional
+        The sweep's run that this one belongs to.
+    run_id : str, optional
+        A run that ended before, to go on with.
+    """
+    name = name or config.get("data", {}).get("name", "training")
     with pointed_at(tracking) as mlflow:
-        client = mlflow.MlflowClient()
-        found = client.get_experiment_by_name(tracking.experiment)
-        if found is not None and found.lifecycle_stage != "active":
-            raise InvalidConfigError(
-                f"tracking.experiment={tracking.experiment} was deleted in MLflow; restore it or choose another name."
-            )
-        experiment = (
-            found.experiment_id
-            if found is not None
-            else client.create_experiment(
-                tracking.experiment,
-                artifact_location=tracking.artifact_root(),
-                # Without it the UI takes the runs for those of a language model.
-                tags={"mlflow.experimentKind": "custom_model_development"},
-            )
+        # An active run here is the sweep's, whose best job is being finished.
+        nested = mlflow.active_run() is not None
+        with mlflow.start_run(
+            run_id=run_id,
+            experiment_id=None if run_id is not None else experiment_id(mlflow, tracking),
+            run_name=None if run_id is not None else name,
+            parent_run_id=parent_run_id,
+            nested=nested,
+        ) as run:
+            yield TrackedRun(mlflow, tracking, without_passwords(config), run.info.run_id, name)
+
+
+def experiment_id(mlflow: Any, tracking: Tracking) -> str:  # noqa: ANN401
+    """The experiment that runs are logged to; made where there is none."""
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(tracking.experiment)
+    if found is None:
+        made: str = client.create_experiment(
+            tracking.experiment,
+            artifact_location=tracking.artifact_root(),
+            # Without it the UI takes the runs for those of a language model.
+            tags={"mlflow.experimentKind": "custom_model_development"},
         )
-        name = config.get("data", {}).get("name", "training")
-        with mlflow.start_run(experiment_id=experiment, run_name=name) as run:
-            yield TrackedRun(mlflow, tracking, without_passwords(config), run.info.run_id)
+        return made
+    if found.lifecycle_stage != "active":
+        raise InvalidConfigError(
+            f"tracking.experiment={tracking.experiment} was deleted in MLflow; restore it or choose another name."
+        )
+    return str(found.experiment_id)
 
 
 def _parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

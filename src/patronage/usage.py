@@ -1,0 +1,114 @@
+"""What the command line says of itself."""
+
+from __future__ import annotations
+
+USAGE = """\
+patronage — customer segments that are judged by what they are worth later
+
+  patronage init       look at your own files and propose their configuration
+  patronage train      build segments from raw tables, judge them, register the best; -m tries combinations of options
+  patronage promote    make the challenger the champion
+  patronage score      give every customer its segment
+  patronage features   write the feature table
+  patronage ui         open MLflow on the runs and models
+
+  patronage COMMAND --help     what a command does and its options
+  patronage --version
+
+Options are given as option=value, for example: patronage train as_of=2017-10-01 'features=[rfm,basket]'
+"""
+
+HELP = {
+    "init": """\
+patronage init PATH… [option=value …]
+
+Looks at your files (Parquet, CSV, TSV, JSON lines, .gz), folders or a database's URL, finds out which table and column
+each is, says why, and writes a data configuration with comments; features and an experiment, where they are needed.
+Then: patronage train data=mine
+
+  name=mine                              name of the configuration
+  folder=conf                            where it is written: FOLDER/data/NAME.yaml …
+  transactions.customer_id="Client no"   what a column is, instead of leaving it to be found: TABLE.COLUMN=YOUR_COLUMN
+  transactions.formats.ordered_at=…      how its texts are written: day/month/year, month/day/year, %d.%m.%Y …
+  transactions.where="Quantity > 0"      likewise null_key, invalid_value, duplicates, timezone of a table
+  force=true                             replace what is there of that name
+  quiet=true                             only what was written
+
+Tables: customers, transactions, products, events, contacts, campaigns, answers, places. Nothing is written when
+neither customers nor transactions can be made of the files: the message says which column is missing (exit status 2).
+""",
+    "train": """\
+patronage train [option=value …]
+patronage train -m [option=value,value …] [option=range(0,3)] [option=glob(*)]
+
+Builds features from raw customer tables, fits candidate segmentations, judges each by separation, size, stability and
+what its segments are worth later, and refits, packages and registers the winner as the challenger.
+
+  data=complete_journey          the tables (conf/data); your own: patronage init
+  data.transactions.path=FILE    one file of them
+  features=[rfm,basket]          feature sets (conf/features)
+  outcomes=purchases             what is measured later (conf/outcomes)
+  representation=outcome_aware   or standard
+  clusterer=[kmeans,gmm]         what is tried (conf/clusterer)
+  selection=value                how the winner is chosen: value, separation, balanced
+  lookback_days=182              days of behaviour that features see
+  outcome_days=91                days over which later outcomes are measured
+  as_of=2017-10-03               where past and future part; default: outcome_days before the newest day
+  experiment=rfm_standard        a set of options kept in a file (conf/experiment)
+  seed=0  workers=2  stability_refits=20  output=FOLDER  quiet=true
+  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
+
+  -m, --multirun                 train with every combination of the values; compare them in one table; confirm and
+                                 register the best alone: patronage train -m 'features=[rfm],[rfm,basket]' seed=0,1,2
+  sweep_jobs=2                   so many combinations at a time
+
+Ends with 0 · 2 when input or an option is wrong · 3 when no candidate passes the gates. With -m every combination is
+tried to its end, and the worst of their statuses is returned: 0, 3, 2, or 1 if one crashed.
+""",
+    "promote": """\
+patronage promote [option=value …]
+
+Makes a registered version the champion, which scoring uses by default; the former champion becomes `previous`.
+
+  version=challenger             alias or version number
+  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
+""",
+    "score": """\
+patronage score [option=value …]
+
+Gives every customer its segment: customer_id, segment_id, segment_name, confidence, runner_up_id, atypicality, basis.
+Customers without an order in the lookback are `dormant`; those who never ordered are `unassigned`.
+
+  model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
+  data=complete_journey          raw tables …
+  input=features.parquet         … or a feature table (.parquet, .csv), as `patronage features` writes it
+  as_of=2017-10-03               with data: the day to score at; default: the day after the last transaction
+  output=segments.parquet        .parquet or .csv; it appears when it is complete
+""",
+    "features": """\
+patronage features [option=value …]
+
+Writes the feature table: one line per customer, with customer_id and customer_status (active, dormant, prospect).
+Looks at every feature: what is missing, skewed, nearly constant or said twice, with a verdict. Forms no segments.
+
+  data=complete_journey          the tables (conf/data); your own: patronage init
+  features=[rfm,basket]          feature sets (conf/features) …
+  experiment=NAME                … or those of an experiment
+  model=models:/NAME@ALIAS       … or exactly what this model was trained with
+  lookback_days=182  as_of=2017-10-03
+  output=features.parquet        .parquet or .csv
+""",
+    "ui": """\
+patronage ui [option=value …]
+
+Opens the MLflow UI on the store that training logs to. Stop it with Ctrl-C.
+
+  host=127.0.0.1  port=5000
+  tracking.uri=URI               MLflow store; default mlflow.db here
+""",
+}
+
+COMMON = """
+For every command but init: --config-dir DIR adds a folder with your own configuration files; --show-config prints the
+options in force and ends.
+"""
