@@ -301,3 +301,18 @@ def test_nobody_wins_when_all_fail_their_last_proof() -> None:
     selection = elect(rows, KEPT, lambda _, row: replace(row, failure="no segments"))
     assert selection.winner is None
     assert [verdict.failed for verdict in selection.verdicts] == [("no segments",), ("no segments",)]
+
+
+def test_of_equally_many_segments_the_steadiest_wins():
+    """Among near equals with the fewest segments it is steadiness that decides, and the reason says so."""
+    rows = [
+        _row("best", 0.90, 5, **{"stability/ari": 0.80}),
+        _row("steady", 0.89, 5, **{"stability/ari": 0.92}),
+        _row("finer", 0.90, 6, **{"stability/ari": 0.99}),
+        _row("poor", 0.80, 2, **{"stability/ari": 0.99}),
+    ]
+    selection = select(rows, KEPT)
+    assert selection.winner.row.name == "steady"
+    assert selection.winner.reason.endswith("with the fewest segments and of these the steadiest")
+    assert selection.verdicts[0].reason.endswith("but less steady: ARI 0.80, not 0.92")
+    assert selection.verdicts[2].reason.endswith("but 6 segments, not 5")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,8 @@ from sklearn.metrics import adjusted_rand_score
 from patronage import config
 from patronage.errors import InvalidInputError
 from patronage.evaluation.evidence import select_customers
+from patronage.observation import fitted_customers
+from patronage.scoring import features_of
 from patronage.tables import open_tables
 from patronage.train import Trained, train
 from patronage.windows import plan_windows
@@ -50,8 +53,6 @@ def test_planted_kinds_are_found(trained: Trained, shop: Shop) -> None:
     """The three planted kinds of customers come out as three segments."""
     assert trained.model is not None
     with open_tables(config.data_source(config.compose_config("score", ["data=shop"], str(shop.folder))["data"])) as t:
-        from patronage.scoring import features_of  # noqa: PLC0415
-
         table = features_of(t, trained.model, None)
     scored = trained.model.predict(table.active)
     assert adjusted_rand_score(shop.kinds[scored.index], scored["segment_id"]) >= 0.95
@@ -236,6 +237,70 @@ def test_groups_of_a_map_are_packaged_with_a_typing_tool(run: Callable[..., Trai
     assert (trained.model.assigner.kind, trained.model.representation.kind) == ("typing", "standard")
     assert trained.selection.verdicts[0].row.name == "kmeans n_clusters=3 · umap"
     assert trained.selection.verdicts[0].row.metrics["final/typing_agreement"] >= 0.9
+
+
+def model_files(folder: Path) -> dict[str, bytes]:
+    """What a packaged model holds; trees are saved with ids of objects in memory, which differ in every run."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "trees.skops"}
+
+
+def test_a_limit_that_nobody_exceeds_changes_nothing(run: Callable[..., Trained], tmp_path: Path) -> None:
+    """With as many customers as ``fit_rows``, figures and model are bit for bit those of a training without a limit."""
+    unlimited = run("fit_rows=null", folder=tmp_path / "unlimited")
+    limited = run("fit_rows=300", folder=tmp_path / "limited")
+    pd.testing.assert_frame_equal(figures(limited), figures(unlimited), check_exact=True)
+    first, second = (model_files(tmp_path / name / "model") for name in ("unlimited", "limited"))
+    assert first == second
+    assert "arrays.npz" in first
+
+
+@pytest.fixture(scope="module")
+def thinned(run: Callable[..., Trained], tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Path]:
+    """A training fitted to 200 of the 300 customers, and the folder it wrote to."""
+    folder = tmp_path_factory.mktemp("thinned")
+    return run("fit_rows=200", folder=folder), folder
+
+
+def test_everyone_is_placed_by_what_was_fitted_to_some(thinned: tuple[Trained, Path], shop: Shop) -> None:
+    """Fitted to 200 of 300 customers, the model finds the planted kinds of all, with a confidence for each."""
+    model = thinned[0].model
+    assert model is not None
+    assert sum(segment.n_customers for segment in model.segments) == 300
+    with open_tables(config.data_source(config.compose_config("score", ["data=shop"], str(shop.folder))["data"])) as t:
+        scored = model.predict(features_of(t, model, None).active)
+    assert len(scored) == 300
+    assert adjusted_rand_score(shop.kinds[scored.index], scored["segment_id"]) >= 0.95
+    assert scored["confidence"].between(0, 1).all()
+
+
+def test_all_customers_are_judged_by_what_was_fitted_to_some(thinned: tuple[Trained, Path]) -> None:
+    """Sizes are of all customers: their shares are those of 300, and every one of them has a label."""
+    assert all(len(judged.labels) == 300 for judged in thinned[0].backtest)
+    n_smallest = figures(thinned[0])["final/min_share"].dropna() * 300
+    assert len(n_smallest)
+    np.testing.assert_allclose(n_smallest, n_smallest.round(), atol=1e-9)
+
+
+def test_the_run_tells_how_many_were_fitted_to(thinned: tuple[Trained, Path]) -> None:
+    """The run's figures hold how many customers there were in each window, and how many of them were fitted to."""
+    trained, folder = thinned
+    found = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").get_run(trained.run_id).data
+    counts = {name: found.metrics[f"customers/{name}"] for name in ("learn", "judge", "newest", "fitted")}
+    assert counts == {"learn": 200, "judge": 300, "newest": 300, "fitted": 200}
+    assert found.params["fit_rows"] == "200"
+
+
+def test_nothing_is_learned_from_those_who_are_not_fitted_to(
+    run: Callable[..., Trained], shop: Shop, thinned: tuple[Trained, Path]
+) -> None:
+    """What the other customers do after they were looked at leaves assigner and representation as they were."""
+    assert thinned[0].model is not None
+    others = shop.kinds.index[~fitted_customers(shop.kinds.index, 200)].to_numpy()
+    path = shop.folder / "others.csv"
+    changed = run(with_other_outcomes(shop, thinned[0], path, others), "fit_rows=200")
+    for one, other in zip(thinned[0].backtest, changed.backtest, strict=True):
+        np.testing.assert_array_equal(one.labels, other.labels)
+        assert one.row.metrics["stability/ari"] == other.row.metrics["stability/ari"]
 
 
 def test_nothing_is_packaged_when_no_candidate_passes(run: Callable[..., Trained], tmp_path: Path) -> None:

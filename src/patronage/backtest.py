@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from patronage.assigners import Assignment
 from patronage.assigners.mixture import MixtureAssigner
 from patronage.catalogue import Feature
 from patronage.clusterers import Failure
+from patronage.errors import InvalidInputError
 from patronage.evaluation.baselines import fit_baselines
 from patronage.evaluation.density import bic
 from patronage.evaluation.evidence import FULL, QUICK, gather_evidence, hear, select_customers, winsorised
 from patronage.evaluation.judgement import Judge, Row
 from patronage.evaluation.stability import Stability, mean_ari, refit_clusterers, refit_labels, stability
 from patronage.observation import Observed
-from patronage.recipe import FittedRecipe, Recipe
-from patronage.representation import StandardRepresentation, signed_log
+from patronage.recipe import FittedRecipe, Recipe, fit_recipes
+from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation, signed_log
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,55 @@ def judge_candidates(
         if progress is not None:
             progress(len(results))
     return results
+
+
+def kept_unseen(
+    passing: Sequence[FittedRecipe | Failure],
+    learn: Observed,
+    judged: Observed,
+    judge: Judge,
+    *,
+    seed: int,
+    workers: int,
+) -> list[float]:
+    """What segmentations keep of outcomes that they were not formed by: a foresight that is no rehearsed answer.
+
+    Every counted outcome is left out of training once, and judged by the segments formed without it. Where segments
+    are formed without any outcome nothing is left out, and NaN says so; so it does where there is only one.
+
+    Parameters
+    ----------
+    passing : sequence of FittedRecipe
+        Candidates worth the time: each is fitted again per outcome.
+    """
+    recipes = [one.recipe for one in passing if isinstance(one, FittedRecipe)]
+    aware = [n for n, recipe in enumerate(recipes) if recipe.representation.kind == OutcomeAwareRepresentation.kind]
+    found = [float("nan")] * len(recipes)
+    if not aware or learn.outcomes.shape[1] < 2:  # noqa: PLR2004 - of one outcome nothing would be left
+        return found
+    outcomes = judge.counted
+    labels = Parallel(n_jobs=workers)(
+        delayed(_labels_without)([recipes[n] for n in aware], learn, judged.features, outcome, seed)
+        for outcome in outcomes
+    )
+    for position, n in enumerate(aware):
+        given = {outcome: of[position] for outcome, of in zip(outcomes, labels, strict=True)}
+        known = {outcome: one for outcome, one in given.items() if one is not None}
+        if len(known) == len(given):
+            found[n] = judge.kept_unseen(known)
+    return found
+
+
+def _labels_without(
+    recipes: Sequence[Recipe], learn: Observed, features: pd.DataFrame, outcome: str, seed: int
+) -> list[np.ndarray | None]:
+    """Labels by recipes fitted without an outcome; None where that cannot be done."""
+    try:
+        fitted = fit_recipes(recipes, learn.features, learn.outcomes.drop(columns=outcome), seed=seed)
+    except InvalidInputError:  # the other outcomes happen to be the same for all
+        return [None] * len(recipes)
+    placer = Placer(features)
+    return [placer.assign(one).label if isinstance(one, FittedRecipe) else None for one in fitted]
 
 
 def _bic(fitted: FittedRecipe, points: np.ndarray) -> float:

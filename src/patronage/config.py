@@ -22,6 +22,7 @@ from patronage.catalogue import Expand, Feature
 from patronage.clusterers import Clusterer
 from patronage.embedding import Embedding
 from patronage.errors import InvalidConfigError, PatronageError
+from patronage.observation import MIN_CUSTOMERS
 from patronage.overrides import as_text, combinations, parsed, swept_keys
 from patronage.recipe import RepresentationChoice
 from patronage.schema import SCHEMAS, FeatureSchema
@@ -205,7 +206,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def training(config: Mapping[str, Any]) -> Training:
     """Values for `train.train`."""
-    selection = config["selection"]
+    selection, tried = config["selection"], clusterers(config["clusterer"])
     return Training(
         data=data_source(config["data"]),
         features=features(config["features"]),
@@ -214,8 +215,9 @@ def training(config: Mapping[str, Any]) -> Training:
         outcome_days=positive("outcome_days", config["outcome_days"]),
         as_of=day("as_of", config["as_of"]),
         representation=RepresentationChoice(config["representation"]["kind"], config["representation"]["parameters"]),
-        clusterers=clusterers(config["clusterer"]),
+        clusterers=tried,
         policy=Policy(selection["weights"], selection["tolerance"], Gates(**selection["gates"])),
+        fit_rows=_fit_rows(config["fit_rows"], max(one.most_segments for one in tried)),
         n_refits=positive("stability_refits", config["stability_refits"]),
         seed=_seed(config["seed"]),
         workers=positive("workers", config["workers"]),
@@ -342,6 +344,16 @@ def positive(option: str, number: int) -> int:
     """A whole number from 1 on."""
     if not 1 <= number <= _LARGEST:
         raise InvalidConfigError(f"{option} must be from 1 to {_LARGEST:,}; got {number}.")
+    return number
+
+
+def _fit_rows(number: int | None, most_segments: int) -> int | None:
+    least = max(MIN_CUSTOMERS, most_segments)
+    if number is not None and number < least:
+        raise InvalidConfigError(
+            f"fit_rows must be at least {least} (up to {most_segments} segments are asked for), or null for all "
+            f"customers; got {number}."
+        )
     return number
 
 

@@ -24,6 +24,7 @@ COLUMNS = {
     "size/coverage": "coverage",
     "separation/silhouette": "silhouette",
     "separation/silhouette_common": "silhouette_common",
+    "value/kept_unseen": "kept_unseen",
     "value/kept_money": "kept_money",
     "value/top20_capture": "top20_capture",
     "value/value_gap": "value_gap",

@@ -63,11 +63,25 @@ class Calibration:
     distances: np.ndarray
 
     @classmethod
-    def learn(cls, assignment: Assignment, stayed: np.ndarray, n_segments: int) -> Calibration:
-        """Learn from training customers and the share of refits that kept each one's segment."""
-        assigned = assignment.label != UNASSIGNED
+    def learn(
+        cls, assignment: Assignment, stayed: np.ndarray, n_segments: int, refitted: np.ndarray | None = None
+    ) -> Calibration:
+        """Learn from training customers and the share of refits that kept each one's segment.
+
+        Parameters
+        ----------
+        assignment : Assignment
+            Of all training customers.
+        stayed : ndarray of shape (n_refitted,)
+            Of those that refits have labelled.
+        n_segments : int
+        refitted : ndarray of shape (n_customers,), bool, optional
+            Which these are; default: all.
+        """
+        rows = np.ones(len(assignment.label), dtype=bool) if refitted is None else refitted
+        assigned = assignment.label[rows] != UNASSIGNED
         curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-        curve.fit(assignment.margin[assigned], stayed[assigned])
+        curve.fit(assignment.margin[rows][assigned], stayed[assigned])
         distances = np.zeros((n_segments, len(_QUANTILES)))
         for segment in range(n_segments):
             inside = assignment.distance[assignment.label == segment]

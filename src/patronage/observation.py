@@ -47,10 +47,39 @@ class Observed:
         """Some of the customers; ``rows`` of shape (n_customers,), bool."""
         return Observed(self.features.loc[rows], self.outcomes.loc[rows], self.rfm.loc[rows])
 
+    def thinned(self, most: int | None) -> Observed:
+        """The customers that are fitted to, by `fitted_customers`; the object itself if that is all of them."""
+        rows = fitted_customers(self.features.index, most)
+        return self if rows.all() else self.only(rows)
+
     def halves(self) -> tuple[Observed, Observed]:
         """Two halves of the customers, by a hash of their id: of a snapshot one is learned from, the other judged."""
         first = np.array([hashlib.blake2b(f"half {one}".encode()).digest()[0] % 2 == 0 for one in self.features.index])
         return self.only(first), self.only(~first)
+
+
+def fitted_customers(customer_ids: Sequence[str] | pd.Index, most: int | None) -> np.ndarray:
+    """Tell which customers everything is fitted to: those with the smallest hash of their id.
+
+    The hash is another than those of select and confirm, of who is heard, and of halves, so each of these is thinned
+    alike; it depends on nobody else, so the same customers come first in every window and every run.
+
+    Parameters
+    ----------
+    customer_ids : sequence of str
+    most : int, optional
+        Default: all of them.
+
+    Returns
+    -------
+    ndarray of shape (n_customers,), bool
+        All of them up to ``most``.
+    """
+    fitted = np.ones(len(customer_ids), dtype=bool)
+    if most is not None and len(customer_ids) > most:
+        digests = [hashlib.blake2b(f"fitted {one}".encode(), digest_size=8).digest() for one in customer_ids]
+        fitted[np.argsort(np.array([int.from_bytes(one) for one in digests], dtype=np.uint64))[most:]] = False
+    return fitted
 
 
 def learn_catalogues(

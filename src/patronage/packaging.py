@@ -91,7 +91,7 @@ def package(
         representation=again.fitted.representation,
         assigner=again.fitted.assigner,
         segments=segments,
-        calibration=Calibration.learn(again.assignment, again.stable.stayed, len(segments)),
+        calibration=Calibration.learn(again.assignment, again.stable.stayed, len(segments), again.fitted_to),
         lookback_days=window.lookback_days,
         outcome_days=window.outcome_days,
         trained_as_of=window.as_of,

@@ -34,6 +34,7 @@ REPRESENTATIONS = {
     "umap": StandardRepresentation,
 }
 
+_STANDARD = set(StandardRepresentation(features=()).get_params()) - {"features"}
 _EMBEDDING = {option.name for option in fields(Embedding)}
 
 MIN_TREES = 30
@@ -106,6 +107,21 @@ class RepresentationChoice:
         seeded = {"seed": seed} if self.kind == "outcome_aware" else {}
         own = {name: value for name, value in self.parameters.items() if self.kind != "umap" or name not in _EMBEDDING}
         return REPRESENTATIONS[self.kind](features=features, **own, **seeded)
+
+    def distance_shares(self, features: Sequence[Feature], learned: pd.DataFrame) -> dict[str, float]:
+        """Share of each family in the mean squared distance between customers; empty where outcomes decide instead.
+
+        Parameters
+        ----------
+        features : sequence of Feature
+            The basis features.
+        learned : DataFrame of shape (n_customers, n_features)
+        """
+        if self.kind == OutcomeAwareRepresentation.kind:
+            return {}
+        given = {name: self.parameters[name] for name in _STANDARD if name in self.parameters}
+        space = StandardRepresentation(features, **given).fit(learned)
+        return space.distance_shares(space.transform(learned))
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,15 @@ class Refit:
         Labels of the same customers by the backtested model.
     stable : Stability
         Of the refit, under subsamples at the newest day.
+    fitted_to : ndarray of shape (n_customers,), bool
+        Which of these customers it was fitted to; ``stable.stayed`` is of them.
     """
 
     fitted: FittedRecipe
     assignment: Assignment
     backtest_labels: np.ndarray
     stable: Stability
+    fitted_to: np.ndarray
 
     def add_to(self, row: Row, stage: str = "refit") -> Row:
         """The leaderboard's line with the refit's figures; ``stage`` is ``refit``, or ``final`` on all customers."""
@@ -75,6 +78,7 @@ def refit_shortlist(
     n_refits: int,
     seed: int,
     workers: int,
+    fitted_to: np.ndarray | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Refit | FailedRefit]:
     """Fit recipes again: outcomes are learned in the last complete window, segments are formed at the newest day.
@@ -86,14 +90,18 @@ def refit_shortlist(
     last : Observed
         The latest window whose outcomes are complete.
     newest : DataFrame of shape (n_customers, n_features)
-        Features of active customers at the newest day.
+        Features of active customers at the newest day; all of them are placed.
+    fitted_to : ndarray of shape (n_customers,), bool, optional
+        Which of them segments are formed from, and labelled by the refits on subsamples; default: all.
     progress : callable, optional
         Called with the number of subsamples done.
     """
     backtested = [one for one in shortlist if isinstance(one, FittedRecipe)]
     recipes = [one.recipe for one in backtested]
+    rows = np.ones(len(newest), dtype=bool) if fitted_to is None else fitted_to
+    current = newest if rows.all() else newest.loc[rows]
     try:
-        fitted = fit_recipes(recipes, last.features, last.outcomes, seed=seed, current=newest)
+        fitted = fit_recipes(recipes, last.features, last.outcomes, seed=seed, current=current)
     except InvalidInputError as error:
         # What differed between customers in the backtest no longer does.
         return [FailedRefit(str(error)) for _ in recipes]
@@ -104,7 +112,7 @@ def refit_shortlist(
         n_refits=n_refits,
         seed=seed,
         workers=workers,
-        current=newest,
+        current=current,
         progress=progress,
     )
     placer = Placer(newest)
@@ -114,6 +122,6 @@ def refit_shortlist(
             results.append(FailedRefit(again.reason))
             continue
         own, before = placer.assign(again), placer.assign(former)
-        steadiness = stability(own.label, labels, n_segments=again.assigner.n_segments)
-        results.append(Refit(again, own, before.label, steadiness))
+        steadiness = stability(own.label[rows], labels, n_segments=again.assigner.n_segments)
+        results.append(Refit(again, own, before.label, steadiness, rows))
     return results

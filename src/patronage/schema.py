@@ -147,6 +147,7 @@ class TrainSchema:
     lookback_days: int = MISSING
     outcome_days: int = MISSING
     as_of: Optional[str] = None
+    fit_rows: Optional[int] = None
     stability_refits: int = MISSING
     seed: int = MISSING
     workers: int = MISSING

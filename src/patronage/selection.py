@@ -170,7 +170,8 @@ def select(rows: Sequence[Row], policy: Policy) -> Selection:
     Returns
     -------
     Selection
-        Pure: the same rows and policy give the same choice. Ties go to fewer segments, then to the name.
+        Pure: the same rows and policy give the same choice. Among those within tolerance of the best the fewest
+        segments win, of these the steadiest (ARI of refits), then the best objective, then the name.
     """
     judged = [_judge(row, policy) for row in rows]
     passing = [position for position, (_, failed) in enumerate(judged) if not failed]
@@ -178,7 +179,12 @@ def select(rows: Sequence[Row], policy: Policy) -> Selection:
     if passing:
         best = max(judged[position][0] for position in passing)
         near = [position for position in passing if judged[position][0] >= best - policy.tolerance]
-        winner = min(near, key=lambda p: (rows[p].metrics["size/n_segments"], -judged[p][0], rows[p].name))
+        winner = min(
+            near,
+            key=lambda p: (
+                rows[p].metrics["size/n_segments"], -rows[p].metrics["stability/ari"], -judged[p][0], rows[p].name,
+            ),
+        )  # fmt: skip
     verdicts = []
     for position, (row, (objective, failed)) in enumerate(zip(rows, judged, strict=True)):
         reason = "; ".join(failed)
@@ -232,16 +238,25 @@ def _reason(
     policy: Policy,
 ) -> str:
     objective, chosen = judged[position][0], judged[winner][0]
+    own, won = rows[position].metrics, rows[winner].metrics
     if position == winner:
         best = max(value for value, failed in judged if not failed)
         if chosen == best:
             return f"chosen: best objective {chosen:.3f} of those that pass all gates"
+        near = [
+            rows[p].metrics["size/n_segments"]
+            for p, (value, failed) in enumerate(judged)
+            if not failed and value >= best - policy.tolerance
+        ]
+        steadiest = " and of these the steadiest" if near.count(won["size/n_segments"]) > 1 else ""
         return (
             f"chosen: objective {chosen:.3f} is within {policy.tolerance:g} of the best ({best:.3f}), "
-            "with the fewest segments"
+            f"with the fewest segments{steadiest}"
         )
     if objective > chosen:
-        k, fewest = (int(rows[p].metrics["size/n_segments"]) for p in (position, winner))
-        near = f"objective {objective:.3f} is within {policy.tolerance:g} of the winner's"
-        return f"passes; {near}, but {k} segments, not {fewest}"
+        near_by = f"passes; objective {objective:.3f} is within {policy.tolerance:g} of the winner's, but"
+        k, fewest = int(own["size/n_segments"]), int(won["size/n_segments"])
+        if k > fewest:
+            return f"{near_by} {k} segments, not {fewest}"
+        return f"{near_by} less steady: ARI {own['stability/ari']:.2f}, not {won['stability/ari']:.2f}"
     return f"passes; objective {objective:.3f} against the winner's {chosen:.3f}"

@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from patronage.backtest import Judged, judge_candidates, open_judge, stabilities
+from patronage.backtest import Judged, judge_candidates, kept_unseen, open_judge, stabilities
 from patronage.catalogue import Catalogue, Feature
 from patronage.clusterers import Clusterer, Failure
 from patronage.diagnosis import Diagnosis
@@ -22,6 +23,7 @@ from patronage.model import SegmentationModel, require_replaceable
 from patronage.observation import (
     Observed,
     diagnose_features,
+    fitted_customers,
     learn_catalogues,
     observe,
     require_customers,
@@ -53,6 +55,8 @@ class Training:
     representation : RepresentationChoice
     clusterers : tuple of Clusterer
     policy : Policy
+    fit_rows : int, optional
+        Most customers that anything is fitted to; all are placed, judged and described. None: all.
     n_refits : int
         Subsamples for stability.
     seed, workers : int
@@ -72,6 +76,7 @@ class Training:
     representation: RepresentationChoice
     clusterers: tuple[Clusterer, ...]
     policy: Policy
+    fit_rows: int | None
     n_refits: int
     seed: int
     workers: int
@@ -91,9 +96,12 @@ class Prepared:
         Features with a useful distribution, their vocabularies learned.
     diagnosis : Diagnosis
     learn, judged, last : Observed
-        Where candidates are fitted, where they are judged, and the latest window whose outcomes are complete.
+        Where candidates are fitted, where they are judged, and the latest window whose outcomes are complete. In
+        ``learn`` and ``last`` only customers that are fitted to.
     newest : DataFrame of shape (n_customers, n_features)
         Features of active customers at the newest day.
+    fitted_to : ndarray of shape (n_customers,), bool
+        Which of the newest customers segments are formed from.
     headline : Feature, optional
         The outcome that segments are ordered by.
     counts : dict
@@ -109,6 +117,7 @@ class Prepared:
     judged: Observed
     last: Observed
     newest: pd.DataFrame
+    fitted_to: np.ndarray
     headline: Feature | None
     counts: dict[str, int]
     digest: str
@@ -214,7 +223,16 @@ def prepare(training: Training, journal: Journal) -> Prepared:
             newest = build_features(tables, catalogue, windows.refit)
             headline = next((o for o in training.outcomes if o.name in outcomes.names), None)
             require_customers(newest, (learn, judged), training.clusterers)
-    return Prepared(windows, catalogue, diagnosis, learn, judged, last, newest.active, headline, counts, digest)
+            learn, last = learn.thinned(training.fit_rows), last.thinned(training.fit_rows)
+            fitted_to = fitted_customers(newest.active.index, training.fit_rows)
+            if not fitted_to.all():
+                note(
+                    f"fitted to {fitted_to.sum():,} of {len(fitted_to):,} customers (fit_rows), drawn by a hash of "
+                    "their id; all are placed, judged and described"
+                )
+    return Prepared(
+        windows, catalogue, diagnosis, learn, judged, last, newest.active, fitted_to, headline, counts, digest
+    )
 
 
 def log_setup(training: Training, prepared: Prepared, run: TrackedRun, journal: Journal) -> None:
@@ -222,7 +240,18 @@ def log_setup(training: Training, prepared: Prepared, run: TrackedRun, journal: 
     with journal.stage("log data and configuration"):
         run.log_data(training.data.name, prepared.counts, prepared.digest)
         run.log_setup(prepared.catalogue, prepared.windows, training.seed)
+        run.log_customers(
+            {
+                "learn": len(prepared.learn.features),
+                "judge": len(prepared.judged.features),
+                "newest": len(prepared.newest),
+                "fitted": int(prepared.fitted_to.sum()),
+            }
+        )
         run.log_diagnosis(prepared.diagnosis)
+        run.log_distance_shares(
+            training.representation.distance_shares(prepared.catalogue.basis, prepared.learn.features)
+        )
 
 
 def backtest(training: Training, prepared: Prepared, journal: Journal) -> Backtest:
@@ -249,13 +278,25 @@ def backtest(training: Training, prepared: Prepared, journal: Journal) -> Backte
         rows = [candidate.row for candidate in candidates]
         baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
 
+    passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
+    with journal.stage("judge the shortlist by outcomes left out"):
+        unseen = kept_unseen([fitted[n] for n in passing], learn, judged, judge, seed=seed, workers=workers)
+        for n, kept in zip(passing, unseen, strict=True):
+            rows[n] = replace(rows[n], metrics={**rows[n].metrics, "value/kept_unseen": kept})
+
     with journal.stage("refit the shortlist at the newest day", n_refits) as done:
-        passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
         # What elects a winner must not know what the confirm customers did: they sit this one out.
         known = last.only(select_customers(last.features.index.to_list()))
-        current = prepared.newest.loc[select_customers(prepared.newest.index.to_list())]
+        allowed = select_customers(prepared.newest.index.to_list())
         rehearsals = refit_shortlist(
-            [fitted[n] for n in passing], known, current, n_refits=n_refits, seed=seed, workers=workers, progress=done
+            [fitted[n] for n in passing],
+            known,
+            prepared.newest.loc[allowed],
+            n_refits=n_refits,
+            seed=seed,
+            workers=workers,
+            fitted_to=prepared.fitted_to[allowed],
+            progress=done,
         )
         for n, rehearsal in zip(passing, rehearsals, strict=True):
             rows[n] = rehearsal.add_to(rows[n])
@@ -273,6 +314,7 @@ def prove(training: Training, prepared: Prepared, tested: Backtest, journal: Jou
                 n_refits=training.n_refits,
                 seed=training.seed,
                 workers=training.workers,
+                fitted_to=prepared.fitted_to,
                 progress=done,
             )
     return tested.finals[n].add_to(tested.rows[n], "final")

@@ -55,6 +55,7 @@ what its segments are worth later, and refits, packages and registers the winner
   outcome_days=91                days over which later outcomes are measured
   as_of=2017-10-03               where past and future part; default: outcome_days before the newest day
   experiment=rfm_standard        a set of options kept in a file (conf/experiment)
+  fit_rows=20000                 most customers that anything is fitted to; all are placed; null: all
   seed=0  workers=2  stability_refits=20  output=FOLDER  quiet=true
   tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
 

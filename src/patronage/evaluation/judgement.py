@@ -43,6 +43,7 @@ METRICS = (
     "value/lift",  # kept minus kept_baseline, compared in pairs
     "value/lift_low",
     "value/lift_high",
+    "value/kept_unseen",  # as kept, each outcome by segments formed without it; known for candidates that passed
     "value/kept_money",  # as kept, on outcomes cut off at their 99 % quantile
     "value/kept_money_low",
     "value/kept_money_high",
@@ -226,6 +227,25 @@ class Judge:
         where there are no outcomes.
         """
         return {} if self._baselines is None else dict(worth(labels[self._heard], self.evidence).r2)
+
+    def kept_unseen(self, labels: Mapping[str, np.ndarray]) -> float:
+        """Σ R²(segment means) / Σ R²(ceiling) on *select*, each outcome by segments formed without knowing it.
+
+        Parameters
+        ----------
+        labels : mapping
+            Counted outcome → labels of all customers by a segmentation that never saw this outcome.
+        """
+        if not labels:
+            return float("nan")
+        of_outcome = [self.foreseen(given)[outcome] for outcome, given in labels.items()]
+        ceiling = sum(best for _, best in of_outcome)
+        return sum(segments for segments, _ in of_outcome) / ceiling if ceiling > 0 else float("nan")
+
+    @property
+    def counted(self) -> list[str]:
+        """Outcomes that ``kept`` is made of: those of which enough could be foreseen."""
+        return [name for name, counts in zip(self.evidence.outcomes, self.evidence.counted, strict=True) if counts]
 
     def __getstate__(self) -> dict[str, object]:
         """Leave the distances behind: they are large, and a judge that travels only confirms."""

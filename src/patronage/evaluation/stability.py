@@ -116,6 +116,8 @@ def jaccard_matrix(first: np.ndarray, second: np.ndarray, n_first: int | None = 
     -------
     ndarray of shape (n_first, n_second)
     """
+    # As wide as positions, because labels may be narrow and cells are many.
+    first, second = first.astype(np.intp, copy=False), second.astype(np.intp, copy=False)
     n_first = int(first.max(initial=UNASSIGNED)) + 1 if n_first is None else n_first
     n_second = int(second.max(initial=UNASSIGNED)) + 1
     both = (first != UNASSIGNED) & (second != UNASSIGNED)
@@ -156,7 +158,7 @@ def refit_labels(
     Returns
     -------
     list of length n_recipes of lists of length n_refits
-        Labels of shape (n_customers,), or None where the refit failed.
+        Labels of shape (n_customers,), int16, or None where the refit failed.
     """
     tasks = (delayed(_refit)(recipes, learned, outcomes, current, child) for child in _children(seed, n_refits))
     done: list[list[np.ndarray | None]] = []
@@ -193,7 +195,7 @@ def _refit(
         key = id(one.representation)
         if key not in spaces:
             spaces[key] = one.representation.transform(labelled)
-        labels.append(one.assigner.assign(spaces[key]).label)
+        labels.append(_narrow(one.assigner.assign(spaces[key]).label))
     return labels
 
 
@@ -223,7 +225,7 @@ def refit_clusterers(
     Returns
     -------
     list of length n_candidates of lists of length n_refits
-        Labels of shape (n_customers,), or None where the refit failed.
+        Labels of shape (n_customers,), int16, or None where the refit failed.
     """
     maps = [None] * len(candidates) if embedded is None else embedded
     tasks = (
@@ -245,8 +247,13 @@ def _refit_clusterers(
         for candidate, points, others, layout in zip(candidates, fitted_to, labelled, embedded, strict=True):
             rows = _subsample(len(points), seed)
             assigner = fit_clusterer(candidate, points[rows], seed, None if layout is None else layout[rows])
-            labels.append(None if isinstance(assigner, Failure) else assigner.assign(others).label)
+            labels.append(None if isinstance(assigner, Failure) else _narrow(assigner.assign(others).label))
     return labels
+
+
+def _narrow(labels: np.ndarray) -> np.ndarray:
+    """Labels in a quarter of the memory: they are held for every customer, refit and candidate."""
+    return labels.astype(np.int16 if labels.max(initial=UNASSIGNED) <= np.iinfo(np.int16).max else np.int32)
 
 
 def _children(seed: int, n_refits: int) -> list[int]:

@@ -61,6 +61,10 @@ class TrackedRun:
         )
         mlflow.set_tags({"patronage.version": __version__, "patronage.seed": seed})
 
+    def log_customers(self, counts: Mapping[str, int]) -> None:
+        """Log how many customers there are in each window, and how many of the newest are fitted to."""
+        self.mlflow.log_metrics({f"customers/{name}": float(n) for name, n in counts.items()})
+
     def log_diagnosis(self, diagnosis: Diagnosis) -> None:
         """Log what each feature is like: table, page and figure."""
         table = diagnosis_frame(diagnosis)
@@ -68,6 +72,10 @@ class TrackedRun:
         self.mlflow.log_text(diagnosis_html(diagnosis), "diagnosis.html")
         self.mlflow.log_figure(figures.distributions(diagnosis), "figures/distributions.png")
         self.mlflow.log_metrics({f"features/{verdict}": float(n) for verdict, n in diagnosis.counts.items()})
+
+    def log_distance_shares(self, shares: Mapping[str, float]) -> None:
+        """Log how much each family of features decides in the distance between customers."""
+        self.mlflow.log_metrics({f"distance/{_key(family)}": share for family, share in shares.items()})
 
     def log_selection(
         self,
