@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,14 @@ FLOW = [
     "segments",
     "model",
     "packaging",
+    "scoring.building",
+    "scoring.rows",
+    "scoring.parts",
+    "scoring.sources",
+    "scoring.outputs",
+    "scoring.databases",
+    "scoring.provenance",
+    "scoring.job",
     "scoring",
     "pyfunc",
     "leaderboard",
@@ -135,6 +144,7 @@ FLOW = [
 ]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package, by its name below ``patronage``."""
     found = {}
@@ -145,6 +155,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Full names of the modules a file imports, wherever in it."""
     names: set[str] = set()

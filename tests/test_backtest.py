@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from patronage.backtest import kept_unseen, open_judge
+from patronage.backtest import judge_candidates, kept_unseen, open_judge
 from patronage.catalogue import Feature
 from patronage.clusterers import Candidate, Clusterer, Failure
 from patronage.observation import Observed
@@ -32,12 +34,17 @@ def _observed(seed, *, shared, n=1500):
     return Observed(features, outcomes, pd.DataFrame(index=features.index))
 
 
-def _unseen(kind, *, shared):
+@cache
+def _opened(*, shared):
     learn, judged = _observed(1, shared=shared), _observed(2, shared=shared)
+    return learn, judged, open_judge(FEATURES, learn, judged, seed=0, workers=1)
+
+
+def _unseen(kind, *, shared):
+    learn, judged, judge = _opened(shared=shared)
     parameters = {"n_trees": 60} if kind == "outcome_aware" else {}
     recipe = Recipe(FEATURES, RepresentationChoice(kind, parameters), KMEANS)
     (fitted,) = fit_recipes([recipe], learn.features, learn.outcomes, seed=0)
-    judge = open_judge(FEATURES, learn, judged, seed=0, workers=1)
     kept = judge.foreseen(fitted.assign(judged.features).label)
     (found,) = kept_unseen([fitted], learn, judged, judge, seed=0, workers=1)
     return found, sum(own for own, _ in kept.values()) / sum(best for _, best in kept.values())
@@ -65,9 +72,18 @@ def test_segments_formed_without_outcomes_have_nothing_left_out():
 
 def test_a_failed_candidate_is_no_reason_to_stop():
     """Failures are passed over: only what was fitted has a figure."""
-    learn, judged = _observed(1, shared=True, n=400), _observed(2, shared=True, n=400)
-    judge = open_judge(FEATURES, learn, judged, seed=0, workers=1)
+    learn, judged, judge = _opened(shared=True)
     assert kept_unseen([Failure("nothing found")], learn, judged, judge, seed=0, workers=1) == []
+
+
+def test_a_failed_candidate_counts_as_judged():
+    """What is shown of the progress reaches its end, whichever candidates failed."""
+    _, judged, judge = _opened(shared=True)
+    recipes = [Recipe(FEATURES, RepresentationChoice("standard"), KMEANS)] * 2
+    seen: list[int] = []
+    found = judge_candidates(recipes, [Failure("nothing found")] * 2, [None] * 2, judged, judge, seen.append)
+    assert [one.row.failure for one in found] == ["nothing found"] * 2
+    assert seen == [1, 2]
 
 
 def test_one_outcome_cannot_be_left_out():

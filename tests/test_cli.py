@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from patronage.cli import HELP, main
 from tests.conftest import SMALL, Shop
@@ -78,8 +79,8 @@ def test_a_wrong_call_is_told_in_one_line(
     assert not list(tmp_path.iterdir())
 
 
-def bad_inputs(shop: Shop, folder: Path) -> dict[str, tuple[list[str], list[str]]]:
-    """Ways in which input can be wrong: the overrides, and what must be told."""
+def bad_inputs(shop: Shop, folder: Path) -> dict[str, tuple[Callable[[], list[str]], list[str]]]:
+    """Ways in which input can be wrong: what writes it and gives the overrides, and what must be told."""
     lines = pd.read_csv(shop.folder / "transactions.csv", dtype=str)
     (folder / "bad").mkdir()
 
@@ -93,7 +94,7 @@ def bad_inputs(shop: Shop, folder: Path) -> dict[str, tuple[list[str], list[str]
         frame.to_csv(path, index=False)
         return f"data.transactions.path={path}"
 
-    few = lines[lines["customer_id"].isin(sorted(lines["customer_id"].unique())[:5])]
+    few = lines["customer_id"].isin(sorted(lines["customer_id"].unique())[:5])
     one_kind = lines.drop_duplicates("customer_id").loc[:, ["customer_id"]]
     days = pd.date_range("2023-01-01", "2023-12-31", freq="5D").astype(str)
     identical = one_kind.merge(pd.DataFrame({"ordered_at": days}), how="cross").assign(
@@ -101,32 +102,38 @@ def bad_inputs(shop: Shop, folder: Path) -> dict[str, tuple[list[str], list[str]
     )
     return {
         "missing file": (
-            ["data.transactions.path=/nowhere/t.csv"],
+            lambda: ["data.transactions.path=/nowhere/t.csv"],
             ["transactions", "/nowhere/t.csv", "data.transactions.path"],
         ),
         "missing column": (
-            [written("no_revenue", lines.drop(columns="revenue"))],
+            lambda: [written("no_revenue", lines.drop(columns="revenue"))],
             ["transactions", "1 column(s) missing: revenue", "data.transactions.columns"],
         ),
-        "empty table": ([written("empty", lines.iloc[:0])], ["transactions", "0 rows", "data.transactions"]),
+        "empty table": (
+            lambda: [written("empty", lines.iloc[:0])],
+            ["transactions", "0 rows", "data.transactions"],
+        ),
         "non-numeric revenue": (
-            [changed("revenue", revenue=with_bad(lines["revenue"], "Sekret1"))],
+            lambda: [changed("revenue", revenue=with_bad(lines["revenue"], "Sekret1"))],
             ["transactions", "revenue", "1 row(s)", "rows 4", "invalid_value=drop"],
         ),
         "unparsable dates": (
-            [changed("dates", ordered_at=with_bad(lines["ordered_at"], "Sekret2"))],
+            lambda: [changed("dates", ordered_at=with_bad(lines["ordered_at"], "Sekret2"))],
             ["transactions", "ordered_at", "1 row(s)", "rows 4"],
         ),
         "all customers identical": (
-            [written("identical", identical)],
+            lambda: [written("identical", identical)],
             ["features differs usefully between the 300 customers", "nothing to segment"],
         ),
         "fewer customers than segments": (
-            [written("few", few), "clusterer.kmeans.grid.n_clusters=[60]"],
+            lambda: [written("few", lines[few]), "clusterer.kmeans.grid.n_clusters=[60]"],
             ["transactions", "5 customer(s)", "60"],
         ),
-        "as_of outside the data": (["as_of=2031-01-01"], ["as_of=2031-01-01", "must lie from 2023-"]),
-        "lookback longer than the data": (["lookback_days=900"], ["lookback_days=900", "365", "lookback_days ≤ 245"]),
+        "as_of outside the data": (lambda: ["as_of=2031-01-01"], ["as_of=2031-01-01", "must lie from 2023-"]),
+        "lookback longer than the data": (
+            lambda: ["lookback_days=900"],
+            ["lookback_days=900", "365", "lookback_days ≤ 245"],
+        ),
     }
 
 
@@ -149,7 +156,7 @@ def test_bad_input_ends_with_one_clear_message(
 ) -> None:
     """Exit status 2; table, column, count and remedy are told, never a customer's value; no model is left."""
     overrides, expected = bad_inputs(shop, tmp_path)[way]
-    assert train(*overrides) == 2
+    assert train(*overrides()) == 2
     told = capsys.readouterr()
     for part in expected:
         assert part in told.err
@@ -162,13 +169,15 @@ def test_bad_input_ends_with_one_clear_message(
 def test_no_candidate_passing_is_a_correct_end(
     train: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit status 3, near misses with their reasons, nothing packaged."""
-    assert train("selection.gates.min_share=0.6") == 3
+    """Exit status 3, near misses with their reasons, nothing packaged or registered."""
+    quick = ["representation=standard", "~representation.parameters.n_trees", "stability_refits=2"]
+    assert train(*quick, "selection.gates.min_share=0.6") == 3
     told = capsys.readouterr()
     assert "no candidate passed; nothing is registered" in told.err
     assert "smallest segment" in told.err
     assert "Leaderboard" in told.out
     assert not (tmp_path / "models").exists()
+    assert not list(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_model_versions())
 
 
 def test_a_shown_configuration_holds_no_password(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from patronage import clusterers
 from patronage.clusterers import ESTIMATORS, Candidate, Clusterer, Failure, fit_clusterer
 from patronage.errors import InvalidConfigError
 
+GIANT = np.vstack([np.random.default_rng(0).normal(size=(150, 2)), [[1e12, 1e12]]])
 TWO_POINTS = np.repeat([[0.0], [1.0]], 30, axis=0)
 CHANCE = np.random.default_rng(0).normal(size=(90, 2))
 KMEANS, GMM, HDBSCAN = "sklearn.cluster.KMeans", "sklearn.mixture.GaussianMixture", "hdbscan.HDBSCAN"
@@ -37,6 +39,8 @@ def _fit(target, space, seed=0, noise="keep", **parameters):
         ({"noise": "drop"}, r"clusterer\.tried: noise must be one of keep, nearest; got 'drop'"),
         ({"parameters": {"n_cluster": 3}}, r"KMeans has no parameter 'n_cluster'; it has .*n_clusters"),
         ({"grid": {"k": [3]}}, r"KMeans has no parameter 'k'"),
+        ({"target": HDBSCAN, "parameters": {"memory": "cache"}}, r"clusterer\.tried: memory cannot be set"),
+        ({"target": WARD, "grid": {"memory": ["cache"]}}, r"clusterer\.tried: memory cannot be set"),
         ({"grid": {"n_clusters": []}}, r"clusterer\.tried\.grid\.n_clusters is empty"),
     ],
 )
@@ -127,6 +131,13 @@ def test_noise_of_a_density_clusterer_can_join_the_nearest_segment():
         (GMM, CHANCE, {"n_components": 6, "max_iter": 2}, "did not converge within max_iter=2"),
         (GMM, TWO_POINTS, {"n_components": 4, "reg_covar": 0}, "ValueError: "),
         (GMM, TWO_POINTS, {"n_components": 3}, "3 segments asked for, only 2 distinct points"),
+        (KMEANS, GIANT, {"n_clusters": 4}, "found fewer distinct segments than asked for"),
+        (
+            HDBSCAN,
+            _blobs(),
+            {"cluster_selection_method": "foo"},
+            'ValueError: Invalid Cluster Selection Method. Should be one of: "eom", "leaf"',
+        ),
         (KMEANS, _blobs(2), {}, "8 segments asked for, 6 customers given"),
         (KMEANS, _blobs(), {"n_clusters": "three"}, "InvalidParameterError: The 'n_clusters' parameter"),
         (KMEANS, _blobs(), {"n_clusters": -1}, "InvalidParameterError: The 'n_clusters' parameter"),
@@ -149,6 +160,26 @@ def test_a_fit_that_finds_nothing_says_why(target, space, parameters, reason):
     failure = _fit(target, space, **parameters)
     assert isinstance(failure, Failure)
     assert failure.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AttributeError("no such thing"), "AttributeError: no such thing"),
+        (KeyError("missing"), "KeyError: 'missing'"),
+        (IndexError("out of range\nand more"), "IndexError: out of range"),
+        (PermissionError(13, "Permission denied"), "PermissionError: [Errno 13] Permission denied"),
+        (ValueError(), "ValueError: no reason given"),
+    ],
+)
+def test_whatever_a_library_raises_is_told(error, reason, monkeypatch):
+    """What an estimator trips over makes its candidate a Failure, and stops no other."""
+
+    def trip(*_):
+        raise error
+
+    monkeypatch.setattr(KMeans, "fit", trip)
+    assert _fit(KMEANS, _blobs(), n_clusters=3) == Failure(reason)
 
 
 def test_too_many_customers_to_agglomerate_are_refused_before_memory_runs_out(monkeypatch):

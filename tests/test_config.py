@@ -94,11 +94,12 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
         ("selection.tolerance=-1", "selection.tolerance must be 0 or more"),
         ("tracking.registered_model=shop/segments", "tracking.registered_model must be a name"),
         ("as_of=tomorrow", "as_of must be a day such as 2017-10-01; got 'tomorrow'"),
+        ("fit_rows=49", "fit_rows must be at least 50"),
         ("lookback_days=0", "lookback_days must be from 1 to 100,000; got 0"),
         ("selection.weights={value/kpt: 1}", "value/kpt"),
         ("representation.kind=umpa", "umpa"),
         ("representation.parameters.n_tree=5", "n_tree"),
-        ("representation.parameters.n_trees=5", "n_trees must be at least 30"),
+        ("representation.parameters.n_trees=5", "n_trees must be a whole number of at least 30"),
         ("clusterer.kmeans.parameters.n_inti=5", "n_inti"),
         ("clusterer.kmeans._target_=os.system", "os.system"),
         ("clusterer.kmeans.noise=drop", "noise"),
@@ -114,7 +115,7 @@ def test_a_value_that_is_not_allowed_says_what_is(override: str, says: str) -> N
     key = override.partition("=")[0]
     plus = "+" if key.rpartition(".")[2] in ("n_tree", "n_inti") else ""
     with pytest.raises(InvalidConfigError) as caught:
-        config.training(composed("clusterer=[kmeans]", plus + override))
+        config.training(composed("features=[rfm]", "clusterer=[kmeans]", plus + override))
     assert says in str(caught.value)
 
 
@@ -158,6 +159,31 @@ def test_a_column_can_be_mapped_that_the_data_file_does_not_map() -> None:
     given = composed("data.transactions.columns.store_id=shop", "data.transactions.derive.quantity=1")
     assert given["data"]["transactions"]["columns"]["store_id"] == "shop"
     assert given["data"]["transactions"]["derive"]["quantity"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("override", "keys", "value"),
+    [
+        ("clusterer.kmeans.embedding={n_neighbors: 10}", ("clusterer", "kmeans", "embedding"), {"n_neighbors": 10}),
+        (
+            "clusterer.kmeans.grid={init: [random]}",
+            ("clusterer", "kmeans", "grid"),
+            {"n_clusters": [2, 3, 4, 5, 6, 7, 8], "init": ["random"]},
+        ),
+        ("clusterer.kmeans.parameters={tol: 0.1}", ("clusterer", "kmeans", "parameters"), {"n_init": 10, "tol": 0.1}),
+        (
+            "data.transactions.derive={quantity: '1'}",
+            ("data", "transactions", "derive"),
+            {"quantity": "1"},
+        ),
+    ],
+)
+def test_several_of_the_users_own_names_can_be_given_at_once(override: str, keys: tuple[str, ...], value: dict) -> None:
+    """A mapping of names that no schema knows is merged into what is there."""
+    given: dict = composed("clusterer=[kmeans]", override)
+    for key in keys:
+        given = given[key]
+    assert value.items() <= given.items()
 
 
 def test_a_weight_for_an_unknown_family_is_refused() -> None:

@@ -233,6 +233,13 @@ def test_baseline_rows_are_one_per_number_and_name(judge):
     assert rows[0].metrics["size/n_segments"] == 2
 
 
+def test_unassigned_customers_are_one_group_more(judge):
+    """Baselines are compared with a candidate at its segments and the unassigned, where there are any."""
+    labels = np.arange(300) // 100
+    assert judge.n_groups(labels) == 3
+    assert judge.n_groups(np.where(np.arange(300) < 5, -1, labels)) == 4
+
+
 def test_confirm_figures_are_of_confirm_customers(judge, baselines):
     """The headline figures are measured on the confirm customers, with the rival that was best on select."""
     labels = np.arange(300) // 100
@@ -308,11 +315,7 @@ def test_baselines_are_measured_as_candidates_are(judge):
     """A baseline's line has every figure of value that a candidate's has, but no lift over itself."""
     (row,) = (row for row in judge.baseline_rows([3]) if row.name == "kmeans_rfm k=3")
     assert {name for name in row.metrics if name.startswith("value/")} == {
-        *(
-            metric
-            for metric in METRICS
-            if metric.startswith("value/") and "lift" not in metric and "base" not in metric
-        ),
+        *(metric for metric in METRICS if metric.startswith("value/") and not metric.startswith(OWN)),
         *("value/omega2_spend", "value/omega2_visits"),
     }
 

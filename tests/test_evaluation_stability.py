@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from patronage.backtest import stabilities
 from patronage.catalogue import Feature
 from patronage.clusterers import Clusterer
+from patronage.evaluation.judgement import Row
 from patronage.evaluation.stability import (
     SUBSAMPLE_SHARE,
     jaccard_matrix,
@@ -189,6 +190,12 @@ def test_every_refit_labels_every_customer(refits):
     assert set(np.unique(refits[0][0])) == {0, 1, 2}
 
 
+def test_labels_of_refits_take_little_memory(refits):
+    """Labels are held for every customer, refit and candidate, so they are narrow, the clusterer's alone too."""
+    assert {labels.dtype for one in refits[:3] for labels in one} == {np.dtype(np.int16)}
+    assert {labels.dtype for labels in _refit_alone(_space(), recipes=RECIPES[:1])[0]} == {np.dtype(np.int16)}
+
+
 def test_refits_see_a_subsample_without_copies(refits):
     """A recipe that needs more customers than a subsample holds fails in every refit, though all would do."""
     assert round(SUBSAMPLE_SHARE * 150) < 110
@@ -242,6 +249,32 @@ def test_current_customers_are_labelled():
         RECIPES[:3], features, outcomes, n_refits=2, seed=0, workers=1, current=pd.concat([features[:30], newest])
     )
     assert all(one.shape == (120,) for refits in labels for one in refits)
+
+
+@pytest.mark.parametrize("n_segments", [200, 400])
+def test_narrow_labels_of_many_segments_are_compared(n_segments):
+    """Segments by segments may be more cells than a narrow label can count."""
+    labels = np.arange(n_segments * 2, dtype=np.int16) % n_segments
+    np.testing.assert_array_equal(jaccard_matrix(labels, labels), np.eye(n_segments))
+
+
+def test_a_refit_is_formed_from_some_and_places_all():
+    """A refit fitted to some of the newest customers is the one fitted to these alone, and labels the others too."""
+    features, outcomes = _customers()
+    observed = Observed(features, outcomes, features)
+    fitted = fit_recipes(RECIPES[:3], features, outcomes, seed=0)
+    some = np.arange(150) % 3 > 0
+    options = {"n_refits": 3, "seed": 0, "workers": 1}
+    for one, alone in zip(
+        refit_shortlist(fitted, observed, features, fitted_to=some, **options),
+        refit_shortlist(fitted, observed, features[some], **options),
+        strict=True,
+    ):
+        assert one.assignment.label.shape == one.backtest_labels.shape == (150,)
+        np.testing.assert_array_equal(one.assignment.label[some], alone.assignment.label)
+        np.testing.assert_array_equal(one.stable.stayed, alone.stable.stayed)
+        assert one.add_to(Row("one")).metrics["refit/ari"] == alone.add_to(Row("one")).metrics["refit/ari"]
+        np.testing.assert_array_equal(one.fitted_to, some)
 
 
 def test_progress_is_told():
@@ -338,7 +371,10 @@ def test_a_space_that_learned_from_outcomes_is_held_fixed():
     """With the learned space held fixed the clusterer alone is steadier than the recipe that learns it anew."""
     features, outcomes = _customers()
     observed = Observed(features, outcomes, features)
-    fitted = fit_recipes(RECIPES[2:3], features, outcomes, seed=0)
+    # A forest of few trees wobbles; the blend's ridge would hardly change from one subsample to the next.
+    forest = RepresentationChoice("outcome_aware", {"n_trees": 30, "learner": "extra_trees"})
+    recipe = _recipe("sklearn.cluster.KMeans", forest, n_clusters=3)
+    fitted = fit_recipes([recipe], features, outcomes, seed=0)
     (found,) = stabilities(fitted, observed, n_refits=6, seed=0, workers=1)
     assert found.ari < found.ari_clusterer <= 1
 

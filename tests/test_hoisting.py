@@ -64,6 +64,10 @@ EXPRESSIONS = [
     "count(DISTINCT category)",
     "count(DISTINCT category) FILTER (WHERE revenue >= 0 AND brand = 'Private')",
     "count(DISTINCT category) + count(DISTINCT brand) / 2 + count(DISTINCT upper(category))",
+    "len(list_filter(['DELI', 'MEAT', 'x'], lambda department: department = 'DELI'))",
+    "sum(len(list_filter(['DELI', 'MEAT'], lambda given: given = department)))",
+    "count(*) FILTER (WHERE department = 'DELI' AND len(list_filter(['a', 'b'], lambda brand: brand = 'b')) = 1)",
+    "count(DISTINCT category) FILTER (WHERE len(list_filter([department], lambda brand: brand = 'DELI')) = 1)",
     "count(DISTINCT category) FILTER (WHERE ordered_at >= $as_of::timestamp - INTERVAL 90 DAY)",
 ]
 
@@ -132,6 +136,17 @@ def test_what_may_fail_stays_where_it_is(tmp_path: Path) -> None:
     )
     with opened(tmp_path) as tables:
         assert hoist(tables, {"q": query}, TEXTS).queries == {"q": query}
+
+
+def test_nothing_within_a_lambda_is_taken_out(tmp_path: Path) -> None:
+    """A lambda's parameter that bears a column's name is no column; what stands beside the lambda is taken out."""
+    alone = "SELECT len(list_filter(['A', 'Q'], lambda category: category = 'A')) FROM lines"
+    beside = "SELECT count(*) FILTER (WHERE brand = 'x' AND len(list_filter(['A'], lambda brand: brand = 'A')) = 1)"
+    with opened(tmp_path) as tables:
+        assert hoist(tables, {"q": alone}, TEXTS).queries == {"q": alone}
+        found = hoist(tables, {"q": beside + " FROM lines"}, TEXTS)
+    assert list(found.conditions.values()) == ["(brand = 'x')"]
+    assert "brand = 'A'" in found.queries["q"]
 
 
 def test_a_condition_is_asked_once_however_often_it_stands(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,119 +17,170 @@ from hypothesis import strategies as st
 
 from patronage import config
 from patronage.errors import InvalidInputError
+from patronage.journal import Journal
 from patronage.model import SegmentationModel
+from patronage.packaging import number_segments, package
+from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
+from patronage.refit import Refit, refit_shortlist
 from patronage.scoring import features_of
 from patronage.tables import open_tables
-from patronage.train import train
+from patronage.tracking import register, tracked_run
+from patronage.train import Prepared, Training, prepare
 from tests.conftest import SMALL, Shop
 
-
-def without(word: str) -> list[str]:
-    """The small options but those that speak of something."""
-    return [option for option in SMALL if word not in option]
-
-
-KINDS = {
-    "centroid": SMALL,
-    "mixture": [*without("kmeans"), "clusterer=[gmm]", "clusterer.gmm.grid.n_components=[3]"],
-    "density": [
-        *without("kmeans"),
-        "clusterer=[hdbscan]",
-        "clusterer.hdbscan.grid={min_cluster_size: [30], min_samples: [5]}",
-        "selection.gates={min_share: 0, coverage: 0, ari: -1, jaccard: 0, ari_backtest: -1}",
-    ],
-    "standard": [*without("n_trees"), "representation=standard"],
-    "typing": [*without("kmeans"), "clusterer=[agglomerative]", "clusterer.agglomerative.grid.n_clusters=[3]"],
-    "grid": [*without("kmeans"), "clusterer=[rfm_grid]", "clusterer.rfm_grid.grid.n_clusters=[3]"],
-}
-
-
-@dataclass(frozen=True)
-class Made:
-    """A trained model, and the store it was registered in."""
-
-    model: SegmentationModel
-    store: str
-
-
-@pytest.fixture(scope="module", params=list(KINDS))
-def made(request: pytest.FixtureRequest, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A model of each kind of assigner and representation."""
-    place = tmp_path_factory.mktemp(request.param)
-    store = f"sqlite:///{place}/mlflow.db"
-    given = [*KINDS[request.param], f"output={place}/model", f"tracking.uri={store}"]
-    done = train(config.training(config.compose_config("train", given, str(shop.folder))))
-    assert done.model is not None, [verdict.reason for verdict in done.selection.verdicts]
-    return Made(done.model, store)
+CLUSTERERS = [
+    "clusterer=[kmeans,gmm,hdbscan,agglomerative,rfm_grid]",
+    "clusterer.kmeans.grid.n_clusters=[3]",
+    "clusterer.gmm.grid.n_components=[3]",
+    "clusterer.hdbscan.grid={min_cluster_size: [30], min_samples: [5]}",
+    "clusterer.agglomerative.grid.n_clusters=[3]",
+    "clusterer.rfm_grid.grid.n_clusters=[3]",
+]
+KINDS = ("centroid", "mixture", "density", "typing", "grid")
+"""Kinds of assigners, in the order of the clusterers that they come of."""
 
 
 @pytest.fixture(scope="module")
-def customers(made: Made, shop: Shop) -> pd.DataFrame:
-    """All customers of the shop at the newest day, as a feature table."""
+def prepared(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Prepared]:
+    """What training on the shop reads and builds, for a clusterer of every kind."""
+    place = tmp_path_factory.mktemp("models")
+    given = [option for option in SMALL if not option.startswith("clusterer")]
+    given += [*CLUSTERERS, f"output={place}/model", f"tracking.uri=sqlite:///{place}/mlflow.db"]
+    training = config.training(config.compose_config("train", given, str(shop.folder)))
+    return training, prepare(training, Journal())
+
+
+@pytest.fixture(scope="module")
+def models(prepared: tuple[Training, Prepared]) -> dict[str, SegmentationModel]:
+    """A model of each kind of assigner, and one of the standard representation, made as training makes the winner's."""
+    training, read = prepared
+    assert read.headline is not None
+    candidates = [clusterer.candidates()[0] for clusterer in training.clusterers]
+    recipes = [Recipe(read.catalogue.basis, training.representation, candidate) for candidate in candidates]
+    recipes.append(Recipe(read.catalogue.basis, RepresentationChoice("standard"), candidates[0]))
+    fitted = fit_recipes(recipes, read.learn.features, read.learn.outcomes, seed=0)
+    made = {}
+    for name, former, again in zip(
+        (*KINDS, "standard"),
+        fitted,
+        refit_shortlist(fitted, read.last, read.newest, n_refits=3, seed=0, workers=1),
+        strict=True,
+    ):
+        assert isinstance(former, FittedRecipe)
+        assert isinstance(again, Refit)
+        labels = former.assign(read.judged.features).label
+        ids, worth = number_segments(again, former, labels, read.judged.outcomes[read.headline.name])
+        about = {"candidate": former.recipe.name, "why": "", "data": "shop", "metrics": {}, "confirm": {}}
+        made[name] = package(again, read.newest, read.catalogue, ids, worth, read.windows.refit, about)
+    return made
+
+
+@pytest.fixture(scope="module")
+def customers(models: dict[str, SegmentationModel], shop: Shop) -> pd.DataFrame:
+    """All customers of the shop at the newest day, as a feature table; all models have the same features."""
     source = config.data_source(config.compose_config("score", ["data=shop"], str(shop.folder))["data"])
     with open_tables(source) as tables:
-        table = features_of(tables, made.model, None)
+        table = features_of(tables, models["centroid"], None)
     return table.frame.assign(customer_status=table.status)
 
 
-def test_scoring_one_by_one_equals_scoring_together(made: Made, customers: pd.DataFrame) -> None:
+SCRIPT = """
+import sys, mlflow, pandas as pd
+mlflow.set_tracking_uri(sys.argv[1])
+for name in sys.argv[3:]:
+    model = mlflow.pyfunc.load_model(f"models:/{name}@challenger")
+    model.predict(pd.read_parquet(f"{sys.argv[2]}/f.parquet")).to_parquet(f"{sys.argv[2]}/{name}.parquet")
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(
+    models: dict[str, SegmentationModel],
+    customers: pd.DataFrame,
+    prepared: tuple[Training, Prepared],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, pd.DataFrame]:
+    """What plain MLflow says of all customers by each registered model, in a process without this one's state."""
+    training, read = prepared
+    folder = tmp_path_factory.mktemp("elsewhere")
+    customers.reset_index().to_parquet(folder / "f.parquet")
+    for name, model in models.items():
+        with tracked_run(replace(training.tracking, registered_model=name), training.config) as run:
+            register(run, model, read.newest)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, training.tracking.resolved_uri(), str(folder), *models],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: pd.read_parquet(folder / f"{name}.parquet").set_index("customer_id") for name in models}
+
+
+@pytest.fixture(params=[*KINDS, "standard"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every kind of model in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def made(models: dict[str, SegmentationModel], kind: str) -> SegmentationModel:
+    """A model of this kind."""
+    return models[kind]
+
+
+def test_every_kind_of_assigner_is_among_the_models(models: dict[str, SegmentationModel]) -> None:
+    """Each clusterer's model holds the assigner it is called after, and both representations are there."""
+    assert {name: model.assigner.kind for name, model in models.items()} == {
+        **{kind: kind for kind in KINDS},
+        "standard": "centroid",
+    }
+    assert {model.representation.kind for model in models.values()} == {"outcome_aware", "standard"}
+
+
+def test_scoring_one_by_one_equals_scoring_together(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """Bit for bit, whatever the batch."""
-    together = made.model.predict(customers)
-    alone = pd.concat([made.model.predict(customers.iloc[[row]]) for row in range(0, len(customers), 7)])
+    together = made.predict(customers)
+    alone = pd.concat([made.predict(customers.iloc[[row]]) for row in range(0, len(customers), 7)])
     pd.testing.assert_frame_equal(together.loc[alone.index], alone, check_exact=True)
 
 
-def test_any_batch_gives_the_same_answer(made: Made, customers: pd.DataFrame) -> None:
+def test_any_batch_gives_the_same_answer(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """Shuffled and cut anywhere, every customer gets what it gets among all."""
-    together = made.model.predict(customers)
+    together = made.predict(customers)
 
     @settings(max_examples=15, deadline=None)
     @given(st.permutations(list(range(0, len(customers), 5))), st.integers(1, 59))
     def holds(order: list[int], cut: int) -> None:
         batches = [customers.iloc[order[:cut]], customers.iloc[order[cut:]]]
-        scored = pd.concat([made.model.predict(batch) for batch in batches if len(batch)])
+        scored = pd.concat([made.predict(batch) for batch in batches if len(batch)])
         pd.testing.assert_frame_equal(together.loc[scored.index], scored, check_exact=True)
 
     holds()
 
 
-def test_a_reloaded_model_equals_the_original(made: Made, customers: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_reloaded_model_equals_the_original(made: SegmentationModel, customers: pd.DataFrame, tmp_path: Path) -> None:
     """Saved and loaded, it gives the same bits and knows the same about itself."""
-    made.model.save(tmp_path / "m")
+    made.save(tmp_path / "m")
     again = SegmentationModel.load(tmp_path / "m")
-    pd.testing.assert_frame_equal(again.predict(customers), made.model.predict(customers), check_exact=True)
-    assert again.segments == made.model.segments
-    assert again.catalogue == made.model.catalogue
+    pd.testing.assert_frame_equal(again.predict(customers), made.predict(customers), check_exact=True)
+    assert again.segments == made.segments
+    assert again.catalogue == made.catalogue
 
 
 def test_the_registered_model_equals_the_packaged_one_in_another_process(
-    made: Made, customers: pd.DataFrame, tmp_path: Path
+    kind: str, made: SegmentationModel, elsewhere: dict[str, pd.DataFrame], customers: pd.DataFrame
 ) -> None:
     """Plain `mlflow.pyfunc.load_model`, without this process's state, gives the same answer."""
-    customers.reset_index().to_parquet(tmp_path / "f.parquet")
-    store = made.store
-    script = (
-        "import sys, mlflow, pandas as pd\n"
-        f"mlflow.set_tracking_uri({store!r})\n"
-        "model = mlflow.pyfunc.load_model('models:/customer-segments@challenger')\n"
-        "model.predict(pd.read_parquet(sys.argv[1])).to_parquet(sys.argv[2])\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "f.parquet"), str(tmp_path / "s.parquet")],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    theirs = pd.read_parquet(tmp_path / "s.parquet").set_index("customer_id")
-    pd.testing.assert_frame_equal(theirs, made.model.predict(customers), check_exact=True)
+    pd.testing.assert_frame_equal(elsewhere[kind], made.predict(customers), check_exact=True)
 
 
-def test_every_customer_gets_one_complete_line(made: Made, customers: pd.DataFrame) -> None:
+def test_every_customer_gets_one_complete_line(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """Known segments, confidence and atypicality within 0 and 1, another segment as runner-up."""
-    scored = made.model.predict(customers)
-    ids = {segment.id for segment in made.model.segments}
+    scored = made.predict(customers)
+    ids = {segment.id for segment in made.segments}
     placed = scored[scored["segment_id"].isin(ids)]
     assert len(scored) == len(customers)
     assert set(scored["segment_id"]) <= ids | {"unassigned", "dormant"}
@@ -139,35 +190,37 @@ def test_every_customer_gets_one_complete_line(made: Made, customers: pd.DataFra
     assert set(placed["basis"]) == {"behaviour"}
 
 
-def test_prospects_and_dormant_customers_get_reserved_segments(made: Made, customers: pd.DataFrame) -> None:
+def test_prospects_and_dormant_customers_get_reserved_segments(
+    made: SegmentationModel, customers: pd.DataFrame
+) -> None:
     """Who never bought is unassigned without a basis; who has stopped is dormant."""
     changed = customers.iloc[:3].assign(customer_status=["prospect", "dormant", "active"])
-    scored = made.model.predict(changed)
+    scored = made.predict(changed)
     assert scored["segment_id"].to_list()[:2] == ["unassigned", "dormant"]
     assert scored["basis"].to_list()[:2] == ["none", "behaviour"]
     assert scored["confidence"].isna().to_list()[:2] == [True, True]
 
 
-def test_scoring_leaves_its_input_alone(made: Made, customers: pd.DataFrame) -> None:
+def test_scoring_leaves_its_input_alone(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """The feature table is not changed in place."""
     before = customers.copy(deep=True)
-    made.model.predict(customers)
+    made.predict(customers)
     pd.testing.assert_frame_equal(customers, before)
 
 
-def test_a_table_of_other_features_is_refused(made: Made) -> None:
+def test_a_table_of_other_features_is_refused(made: SegmentationModel) -> None:
     """The message names columns that are missing and how to make them."""
     with pytest.raises(InvalidInputError, match=r"lacks \d+ of the model's \d+ columns: .*patronage features"):
-        made.model.predict(pd.DataFrame({"shoe_size": [43.0]}))
+        made.predict(pd.DataFrame({"shoe_size": [43.0]}))
 
 
-def test_a_value_that_is_no_number_is_counted_not_shown(made: Made, customers: pd.DataFrame) -> None:
+def test_a_value_that_is_no_number_is_counted_not_shown(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """Column and count are told; the value is not."""
-    name = made.model.input_columns[-1]
+    name = made.input_columns[-1]
     bad = customers.iloc[:2].astype({name: object})
     bad.iloc[0, bad.columns.get_loc(name)] = "Sekret"
     with pytest.raises(InvalidInputError, match=rf"column {name}: 1 value\(s\) are no finite numbers") as caught:
-        made.model.predict(bad)
+        made.predict(bad)
     assert "Sekret" not in str(caught.value)
 
 
@@ -194,9 +247,11 @@ def tampered(change: Callable[[dict], None]) -> Callable[[Path], None]:
         (lambda folder: (folder / "arrays.npz").unlink(), "damaged or was tampered with"),
     ],
 )
-def test_a_damaged_package_does_not_load(damage: Callable[[Path], None], says: str, made: Made, tmp_path: Path) -> None:
+def test_a_damaged_package_does_not_load(
+    damage: Callable[[Path], None], says: str, made: SegmentationModel, tmp_path: Path
+) -> None:
     """A clear message instead of a wrong model."""
-    made.model.save(tmp_path / "m")
+    made.save(tmp_path / "m")
     damage(tmp_path / "m")
     with pytest.raises(InvalidInputError, match=says):
         SegmentationModel.load(tmp_path / "m")
@@ -219,10 +274,10 @@ WRONG = {
 }
 
 
-def test_tampered_arrays_do_not_load(made: Made, tmp_path: Path) -> None:
+def test_tampered_arrays_do_not_load(made: SegmentationModel, tmp_path: Path) -> None:
     """Indices that point elsewhere, numbers that are none and wrong shapes are found before anyone is scored."""
-    for name, change in WRONG[made.model.assigner.kind].items():
-        made.model.save(tmp_path / "m")
+    for name, change in WRONG[made.assigner.kind].items():
+        made.save(tmp_path / "m")
         with np.load(tmp_path / "m" / "arrays.npz") as stored:
             arrays = dict(stored)
         arrays[f"assigner/{name}"] = change(arrays[f"assigner/{name}"])
@@ -231,27 +286,27 @@ def test_tampered_arrays_do_not_load(made: Made, tmp_path: Path) -> None:
             SegmentationModel.load(tmp_path / "m")
 
 
-def test_who_is_in_no_segment_is_as_atypical_as_can_be(made: Made, customers: pd.DataFrame) -> None:
+def test_who_is_in_no_segment_is_as_atypical_as_can_be(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """An active customer without a segment has no confidence and an atypicality of 1, whatever places customers."""
-    scored = made.model.predict(customers[customers["customer_status"] == "active"])
+    scored = made.predict(customers[customers["customer_status"] == "active"])
     outside = scored[scored["segment_id"] == "unassigned"]
     assert (outside["atypicality"] == 1).all()
     assert outside["confidence"].isna().all()
 
 
-def test_saving_replaces_the_folder_as_a_whole(made: Made, tmp_path: Path) -> None:
+def test_saving_replaces_the_folder_as_a_whole(made: SegmentationModel, tmp_path: Path) -> None:
     """Nothing of the former package stays behind, and no temporary folder either."""
-    made.model.save(tmp_path / "m")
+    made.save(tmp_path / "m")
     (tmp_path / "m" / "trees.skops").write_text("of a former model", encoding="utf-8")
-    made.model.save(tmp_path / "m")
+    made.save(tmp_path / "m")
     assert {path.name for path in tmp_path.iterdir()} == {"m"}
     forest = tmp_path / "m" / "trees.skops"
     assert not forest.exists() or forest.read_bytes() != b"of a former model"
 
 
-def test_confidence_rises_with_the_margin(made: Made, customers: pd.DataFrame) -> None:
+def test_confidence_rises_with_the_margin(made: SegmentationModel, customers: pd.DataFrame) -> None:
     """The calibration never makes a clearer assignment less certain."""
-    model = made.model
+    model = made
     active = customers[customers["customer_status"] == "active"]
     placed = model.assigner.assign(model.representation.transform(active))
     assigned = placed.label >= 0

@@ -8,7 +8,7 @@ import pytest
 
 from patronage.config import config_folder
 from patronage.errors import InvalidConfigError
-from patronage.overrides import combinations, parsed, swept_keys
+from patronage.overrides import combinations, parsed, set_weights, swept_keys
 
 
 def jobs(*overrides: str, folders: tuple[Path, ...] = ()) -> list[tuple[str, ...]]:
@@ -84,3 +84,17 @@ def test_a_path_with_a_comma_is_a_path_without_a_sweep() -> None:
     assert parsed("data.transactions.path=/a/x,y.csv").value() == "/a/x,y.csv"
     assert len(jobs("data.transactions.path=/a/x,y.csv")) == 2
     assert jobs("data.transactions.path='/a/x,y.csv'") == [()]
+
+
+def test_weights_of_the_objective_are_set_taken_away_and_replaced():
+    """A metric's name has a slash, which Hydra's keys have not; weights can be overridden all the same."""
+    shipped = {"value/kept": 1.0}
+    assert set_weights(shipped, ["selection.weights.stability/ari=.5"]) == {"value/kept": 1.0, "stability/ari": 0.5}
+    assert set_weights(shipped, ["selection.weights={stability/ari: 1}"]) == {"stability/ari": 1}
+    assert set_weights(shipped, ["+selection.weights.stability/ari=1", "~selection.weights.value/kept"]) == {
+        "stability/ari": 1.0
+    }
+    assert shipped == {"value/kept": 1.0}
+    for wrong in ("selection.weights.value/kept=much", "~selection.weights.value/nope", "selection.weights=3"):
+        with pytest.raises(InvalidConfigError, match="weights are given as"):
+            set_weights(shipped, [wrong])

@@ -13,7 +13,12 @@ from sklearn.preprocessing import PowerTransformer
 
 from patronage.catalogue import Feature
 from patronage.errors import InvalidInputError
-from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation, signed_log
+from patronage.representation import (
+    OutcomeAwareRepresentation,
+    PrincipalRepresentation,
+    StandardRepresentation,
+    signed_log,
+)
 
 
 def _feature(name, scale="none", *, family="behaviour", levels=()):
@@ -247,6 +252,14 @@ def test_customers_without_any_difference_are_an_error():
         InvalidInputError, match=r"all 1,200 customers have the same features \(2 looked at\).*Add feat"
     ):
         StandardRepresentation([_feature("gap"), _feature("town", "one_hot")]).fit(frame)
+
+
+@pytest.mark.parametrize("kind", [StandardRepresentation, PrincipalRepresentation])
+def test_a_space_in_which_nothing_weighs_is_an_error(kind):
+    """Where every family that is there weighs 0 no customer differs from another, and the message says so."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+    with pytest.raises(InvalidInputError, match=r"family_weights is 0 for every family there is \(behaviour\)"):
+        kind([_feature("a"), _feature("b")], family_weights={"behaviour": 0.0, "value": 1.0}).fit(frame)
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 9])

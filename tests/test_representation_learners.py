@@ -139,11 +139,18 @@ def test_a_rebuilt_space_is_the_same(learner):
     assert np.array_equal(rebuilt.transform(features), aware.transform(features))
     for damaged in (
         {**arrays, "kept": np.array([0, 9])},
+        {**arrays, "kept": np.array([0, -1])},
         {**arrays, "kept": np.array([0.0, 1.0])},
         {**arrays, "centre": np.zeros(5)},
     ):
         with pytest.raises(ValueError, match="package describes"):
             OutcomeAwareRepresentation.from_state(state, damaged, trees)
+    for name in set(arrays) - {"kept"}:
+        for bad in (arrays[name] * np.nan, arrays[name].astype(complex), arrays[name].astype("U8")):
+            with pytest.raises(ValueError, match="no finite number"):
+                OutcomeAwareRepresentation.from_state(state, {**arrays, name: bad}, trees)
+    with pytest.raises(ValueError, match="not above 0"):
+        OutcomeAwareRepresentation.from_state(state, {**arrays, "spread": np.zeros(2)}, trees)
     if trees:
         with pytest.raises(ValueError, match="describes"):
             OutcomeAwareRepresentation.from_state(state, arrays, trees[:-1])
@@ -216,7 +223,7 @@ def test_a_rebuilt_principal_space_is_the_same_for_any_batch():
         ("outcome_aware", {"ridge_penalty": 0}, r"ridge_penalty must be above 0; got 0"),
         ("outcome_aware", {"min_r2": 1}, r"min_r2 must be in \[0, 1\); got 1"),
         ("outcome_aware", {"max_features": 1.5}, r"max_features must be in \(0, 1\]; got 1.5"),
-        ("outcome_aware", {"min_samples_leaf": 0}, r"min_samples_leaf must be at least 1; got 0"),
+        ("outcome_aware", {"min_samples_leaf": 0}, r"min_samples_leaf must be a whole number of at least 1; got 0"),
         ("pca", {"variance": 0}, r"variance must be in \(0, 1\]; got 0"),
         ("pca", {"variance": "most"}, r"variance must be in \(0, 1\]; got 'most'"),
         ("pca", {"n_trees": 50}, r"pca has no parameter 'n_trees'"),

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronage.errors import InvalidConfigError
-from patronage.evaluation.judgement import METRICS, Row
-from patronage.selection import Gates, Policy, elect, failed_gates, select
+from patronage.evaluation.judgement import Row
+from patronage.selection import OBJECTIVES, Gates, Policy, elect, failed_gates, select
 
 GOOD = {
     "size/n_segments": 4.0,
@@ -269,7 +269,7 @@ def test_an_unknown_metric_is_refused(weights, named):
     """The objective may name known metrics only; the message lists them."""
     with pytest.raises(InvalidConfigError, match=named) as error:
         Policy(weights)
-    assert all(metric in str(error.value) for metric in METRICS)
+    assert all(metric in str(error.value) for metric in OBJECTIVES)
 
 
 def proved(name: str, kept: float, k: float = 4.0) -> Row:
@@ -316,3 +316,19 @@ def test_of_equally_many_segments_the_steadiest_wins():
     assert selection.winner.reason.endswith("with the fewest segments and of these the steadiest")
     assert selection.verdicts[0].reason.endswith("but less steady: ARI 0.80, not 0.92")
     assert selection.verdicts[2].reason.endswith("but 6 segments, not 5")
+
+
+@pytest.mark.parametrize(
+    ("weights", "gates", "message"),
+    [
+        ({"value/kept_unseen": 1.0}, {}, "names value/kept_unseen"),
+        ({"final/ari": 1.0}, {}, "names final/ari"),
+        ({"value/kept": float("nan")}, {}, "value/kept must be a finite number"),
+        ({"separation/davies_bouldin": 1.0}, {}, "lower is better, so its weight must be negative"),
+        ({"value/kept": 1.0}, {"ari": float("nan")}, "gates.ari must be a finite number"),
+    ],
+)
+def test_an_objective_that_nobody_could_win_by_is_refused(weights, gates, message):
+    """Figures that only passing candidates have, and numbers that are none, make no objective and no gate."""
+    with pytest.raises(InvalidConfigError, match=message):
+        Policy(weights, gates=Gates(**gates))

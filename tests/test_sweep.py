@@ -21,7 +21,7 @@ from patronage.evaluation.evidence import select_customers
 from patronage.journal import logger
 from patronage.model import SegmentationModel
 from patronage.refit import FailedRefit
-from patronage.sweep import JobEnd, Swept, _finish_best, sweep
+from patronage.sweep import JobEnd, Swept, _finish_best, _killed, sweep
 from patronage.sweep.choice import choose
 from patronage.sweep.jobs import Apart, hold
 from patronage.tracking import Tracking, tracked_sweep
@@ -103,6 +103,7 @@ def options(place: Path, *further: str) -> list[str]:
         "outcomes=spend",
         "representation=standard",
         "~representation.parameters.n_trees",
+        "stability_refits=2",
         *further,
         f"output={place}/model",
     ]
@@ -222,56 +223,65 @@ def test_one_table_compares_the_jobs(logged: Logged) -> None:
     assert logged.client.list_artifacts(logged.swept.run_id, "sweep.json") is not None
 
 
-def test_what_confirm_customers_did_later_chooses_no_job(logged: Logged, shop: Shop, tmp_path: Path) -> None:
-    """Other outcomes of the customers held out for confirmation change nothing that jobs are compared by."""
-    before = logged.end(RICH).contender
-    job = logged.jobs[RICH - 1]
-    assert job.training is not None
+@dataclass(frozen=True)
+class HeldApart:
+    """Jobs that stopped where the choice begins, and where each left what finishing it needs."""
+
+    ends: tuple[JobEnd, ...]
+    place: Path
+
+
+@pytest.fixture(scope="module")
+def held(logged: Logged, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> HeldApart:
+    """Two jobs anew, in another store, where the customers held out for confirmation did something else later."""
+    folder = tmp_path_factory.mktemp("held")
     as_of = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60).judge.as_of
     lines = pd.read_csv(shop.folder / "transactions.csv", dtype={"customer_id": str})
     ids = np.array(sorted(shop.kinds.index))
     changed = pd.to_datetime(lines["ordered_at"]) >= pd.Timestamp(as_of)
     changed &= lines["customer_id"].isin(ids[~select_customers(list(ids))])
     lines.loc[changed, "revenue"] = np.random.default_rng(0).permutation(lines.loc[changed, "revenue"].to_numpy()) * 7
-    lines.to_csv(tmp_path / "t.csv", index=False)
-    tables = dict(job.training.data.tables)
-    tables["transactions"] = replace(tables["transactions"], path=str(tmp_path / "t.csv"))
-    tracking = Tracking(f"sqlite:///{tmp_path}/m.db", "patronage", "m")
-    training = replace(job.training, data=replace(job.training.data, tables=tables), tracking=tracking)
+    lines.to_csv(folder / "t.csv", index=False)
+    tracking = Tracking(f"sqlite:///{folder}/m.db", "patronage", "m")
     with tracked_sweep(tracking, "sweep") as run:
         parent = run.run_id
-    after = hold(Apart(replace(job, training=training), parent, tmp_path / "held"), lambda _: None)
-    assert before is not None
-    metrics, others = (pd.Series(one.row.metrics) for one in (before, after))
-    # The winner was put to the proof since, on all customers: that comes after the choice.
-    metrics = metrics.drop([name for name in metrics.index if name.startswith("final/")])
-    pd.testing.assert_series_equal(metrics, others, check_exact=True)
-    assert (before.foreseen, before.counted, before.judged_by) == (after.foreseen, after.counted, after.judged_by)
-
-
-def test_a_candidate_that_fails_its_last_refit_gives_way_to_the_next_best_of_any_job(
-    logged: Logged, tmp_path: Path
-) -> None:
-    """The best job's best fails on all customers; the other job's is better than what is left of it, and wins."""
-    tracking = Tracking(f"sqlite:///{tmp_path}/m.db", "patronage", "m")
     ends = []
-    with tracked_sweep(tracking, "sweep") as run:
-        parent = run.run_id
     for number in (POOR, RICH):
         job = logged.jobs[number - 1]
         assert job.training is not None
-        own = replace(job, training=replace(job.training, tracking=tracking, output=tmp_path / "model"))
-        contender = hold(Apart(own, parent, tmp_path / f"{number}.joblib"), lambda _: None)
+        tables = dict(job.training.data.tables)
+        tables["transactions"] = replace(tables["transactions"], path=str(folder / "t.csv"))
+        data = replace(job.training.data, tables=tables)
+        own = replace(job, training=replace(job.training, data=data, tracking=tracking, output=folder / "model"))
+        contender = hold(Apart(own, parent, folder / f"{number}.joblib"), lambda _: None)
         ends.append(JobEnd(number, own.overrides, 0, "", 1.0, "", contender))
-    best = choose([end.contender for end in ends if end.contender is not None]).winner
-    place = tmp_path / f"{best}.joblib"
-    held = joblib.load(place)
-    names = [row.name for row in held.tested.rows]
-    position = names.index("kmeans n_clusters=3 · standard")
-    held.tested.finals[position] = FailedRefit("planned")
-    joblib.dump(held, place)
+    return HeldApart(tuple(ends), folder)
 
-    after, choice, trained = _finish_best(ends, tmp_path)
+
+def test_what_confirm_customers_did_later_chooses_no_job(logged: Logged, held: HeldApart) -> None:
+    """Other outcomes of the customers held out for confirmation change nothing that jobs are compared by."""
+    for end in held.ends:
+        before, after = logged.end(end.number).contender, end.contender
+        assert before is not None
+        assert after is not None
+        metrics, others = (pd.Series(one.row.metrics) for one in (before, after))
+        # The winner was put to the proof since, on all customers: that comes after the choice.
+        metrics = metrics.drop([name for name in metrics.index if name.startswith("final/")])
+        pd.testing.assert_series_equal(metrics, others, check_exact=True)
+        assert (before.foreseen, before.counted, before.judged_by) == (after.foreseen, after.counted, after.judged_by)
+
+
+def test_a_candidate_that_fails_its_last_refit_gives_way_to_the_next_best_of_any_job(held: HeldApart) -> None:
+    """The best job's best fails on all customers; the other job's is better than what is left of it, and wins."""
+    best = choose([end.contender for end in held.ends if end.contender is not None]).winner
+    place = held.place / f"{best}.joblib"
+    waiting = joblib.load(place)
+    names = [row.name for row in waiting.tested.rows]
+    position = names.index("kmeans n_clusters=3 · standard")
+    waiting.tested.finals[position] = FailedRefit("planned")
+    joblib.dump(waiting, place)
+
+    after, choice, trained = _finish_best(held.ends, held.place)
     assert {best, choice.winner} == {POOR, RICH}
     assert trained is not None
     assert trained.version == "1"
@@ -317,6 +327,20 @@ def test_a_wrong_sweep_is_told_before_any_work(
     assert says in told
     assert len(told.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "says"),
+    [
+        (-9, "its process was ended by SIGKILL; often memory has run out"),
+        (-15, "its process was ended by SIGTERM"),
+        (-35, "its process was ended by signal 35"),
+        (7, "its process ended with status 7 without a word"),
+    ],
+)
+def test_a_job_that_ends_without_a_word_is_told(exit_code: int, says: str) -> None:
+    """By the name of the signal, or its number where it has no name; memory is thought of where the system kills."""
+    assert _killed(exit_code) == says
 
 
 def test_show_config_lists_the_jobs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
 from patronage import config
 from patronage.errors import InvalidInputError
@@ -27,21 +28,34 @@ from tests.conftest import SMALL, Shop
 
 
 @pytest.fixture(scope="module")
-def run(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
-    """Train on the shop with further overrides, everything in a folder of its own."""
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of an MLflow store."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def run(shop: Shop, store: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Trained]:
+    """Train on the shop with further overrides: each model in a folder of its own, all runs in one store."""
 
     def runner(*overrides: str, folder: Path | None = None) -> Trained:
         place = folder if folder is not None else tmp_path_factory.mktemp("run")
-        given = [*SMALL, f"output={place}/model", f"tracking.uri=sqlite:///{place}/mlflow.db", *overrides]
+        given = [*SMALL, f"output={place}/model", f"tracking.uri={store}", *overrides]
         return train(config.training(config.compose_config("train", given, str(shop.folder))))
 
     return runner
 
 
 @pytest.fixture(scope="module")
-def trained(run: Callable[..., Trained]) -> Trained:
-    """One ordinary training."""
-    return run()
+def unlimited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the ordinary training."""
+    return tmp_path_factory.mktemp("unlimited")
+
+
+@pytest.fixture(scope="module")
+def trained(run: Callable[..., Trained], unlimited: Path) -> Trained:
+    """One ordinary training, by one thread, of as many customers as there are."""
+    with threadpool_limits(1):
+        return run("fit_rows=null", folder=unlimited)
 
 
 def figures(trained: Trained) -> pd.DataFrame:
@@ -73,15 +87,6 @@ def test_every_stage_is_timed(trained: Trained) -> None:
     assert all(seconds >= 0 for seconds in trained.seconds.values())
 
 
-def test_the_same_seed_gives_the_same_segments(run: Callable[..., Trained], trained: Trained) -> None:
-    """Two workers instead of one change nothing."""
-    again = run("workers=2")
-    assert again.model is not None
-    assert trained.model is not None
-    assert again.model.segments == trained.model.segments
-    pd.testing.assert_frame_equal(figures(again), figures(trained), check_exact=True)
-
-
 SCRIPT = """
 import json, sys
 from patronage import config
@@ -100,27 +105,25 @@ if __name__ == "__main__":
 """
 
 
-def test_threads_and_workers_change_no_segment(shop: Shop, tmp_path: Path) -> None:
-    """One thread and one worker, or two of each: the same labels and segments, and figures that agree to 1e-9."""
-    results = []
-    for n in ("1", "2"):
-        place = tmp_path / n
-        place.mkdir()
-        given = [*SMALL, "clusterer=[kmeans,gmm]", "clusterer.gmm.grid.n_components=[3]", f"workers={n}"]
-        given += [f"output={place}/model", f"tracking.uri=sqlite:///{place}/mlflow.db"]
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), n)
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(shop.folder), *given],
-            env={**os.environ, **threads},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        results.append(json.loads(done.stdout))
-    one, two = results
-    assert one["labels"] == two["labels"]
-    assert one["segments"] == two["segments"]
-    numbers = (pd.DataFrame(result["figures"]).astype(float) for result in results)
+def test_neither_process_nor_threads_nor_workers_change_a_segment(
+    shop: Shop, store: str, trained: Trained, tmp_path: Path
+) -> None:
+    """Two threads and two workers in a process of its own: the same labels and segments, figures that agree to 1e-9."""
+    given = [*SMALL, "fit_rows=null", "workers=2", f"output={tmp_path}/model", f"tracking.uri={store}"]
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "2")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(shop.folder), *given],
+        env={**os.environ, **threads},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    again = json.loads(done.stdout)
+    assert trained.model is not None
+    assert again["labels"] == [one.labels.tolist() for one in trained.backtest]
+    assert again["segments"] == [[one.id, one.name, one.n_customers] for one in trained.model.segments]
+    own = {one.row.name: one.row.metrics for one in trained.selection.verdicts} | {"confirm": trained.confirm}
+    numbers = (pd.DataFrame(found).astype(float) for found in (again["figures"], own))
     pd.testing.assert_frame_equal(*numbers, check_exact=False, rtol=0, atol=1e-9)
 
 
@@ -136,9 +139,10 @@ def test_the_order_of_rows_and_columns_changes_no_segment(
     assert again.model.segments == trained.model.segments
 
 
-def with_other_outcomes(shop: Shop, trained: Trained, path: Path, customers: np.ndarray | None = None) -> str:
-    """The shop's lines with other revenues from the judge window's start on, for all customers or some."""
-    as_of = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60).judge.as_of
+def with_other_outcomes(shop: Shop, path: Path, customers: np.ndarray | None = None, since: str = "judge") -> str:
+    """The shop's lines with other revenues from a window's ``as_of`` on, for all customers or some."""
+    windows = plan_windows(shop.first_day, shop.last_day, lookback_days=120, outcome_days=60)
+    as_of = {"learn": windows.learn, "judge": windows.judge}[since].as_of
     lines = pd.read_csv(shop.folder / "transactions.csv", dtype={"customer_id": str})
     later = pd.to_datetime(lines["ordered_at"]) >= pd.Timestamp(as_of)
     if customers is not None:
@@ -153,7 +157,7 @@ def test_what_happens_after_as_of_does_not_reach_the_backtested_models(
     run: Callable[..., Trained], trained: Trained, shop: Shop, tmp_path: Path
 ) -> None:
     """With other outcomes in the judge window every candidate labels its customers as before, and is judged anew."""
-    again = run(with_other_outcomes(shop, trained, tmp_path / "t.csv"))
+    again = run(with_other_outcomes(shop, tmp_path / "t.csv"))
     for before, after in zip(trained.backtest, again.backtest, strict=True):
         np.testing.assert_array_equal(before.labels, after.labels)
         assert before.row.metrics["value/kept"] != after.row.metrics["value/kept"]
@@ -165,7 +169,7 @@ def test_what_confirm_customers_did_later_elects_nobody(
 ) -> None:
     """Other outcomes of the customers held out for confirmation change no figure that a choice is made by."""
     ids = np.array(sorted(shop.kinds.index))
-    again = run(with_other_outcomes(shop, trained, tmp_path / "t.csv", ids[~select_customers(list(ids))]))
+    again = run(with_other_outcomes(shop, tmp_path / "t.csv", ids[~select_customers(list(ids))]))
     before, after = (figures(one).filter(regex="^(?!final/)") for one in (trained, again))
     pd.testing.assert_frame_equal(after, before, check_exact=True)
     assert again.confirm["kept"] != trained.confirm["kept"]
@@ -190,32 +194,27 @@ def test_the_working_directory_is_not_replaced(
         run(f"output={folder}")
 
 
-def test_only_noise_is_a_line_in_the_leaderboard(run: Callable[..., Trained]) -> None:
-    """A density clusterer that finds nothing does not stop the others."""
-    trained = run("clusterer=[kmeans,hdbscan]", "clusterer.hdbscan.grid={min_cluster_size: [290], min_samples: [5]}")
-    (density,) = [v for v in trained.selection.verdicts if v.row.clusterer == "hdbscan"]
-    assert "only noise" in density.reason
-    assert trained.model is not None
-
-
 def test_what_cannot_be_fitted_or_placed_is_a_line_with_its_reason(run: Callable[..., Trained]) -> None:
-    """Absent features, a map of too few customers and an agreement below its gate stop no other candidate."""
+    """Only noise, absent features, a map of too few customers and too little agreement stop no other candidate."""
     trained = run(
         "features=[basket,affinity]",
-        "clusterer=[kmeans,agglomerative,rfm_grid,umap_hdbscan]",
+        "clusterer=[kmeans,hdbscan,agglomerative,rfm_grid,umap_hdbscan]",
         "clusterer.kmeans.grid.n_clusters=[3]",
         "clusterer.agglomerative.grid.n_clusters=[3]",
         "clusterer.rfm_grid.grid.n_clusters=[3]",
+        "clusterer.hdbscan.grid={min_cluster_size: [290], min_samples: [5]}",
         "clusterer.umap_hdbscan.grid={min_cluster_size: [40], cluster_selection_method: [eom]}",
         "clusterer.umap_hdbscan.embedding.n_neighbors=400",
         "selection.gates.typing_agreement=1.01",
         "selection.gates.ari=0.3",
     )
     verdicts = {verdict.row.clusterer: verdict for verdict in trained.selection.verdicts}
-    kmeans, agglomerative, grid, on_map = (
-        verdicts[name] for name in ("kmeans", "agglomerative", "rfm_grid", "umap_hdbscan")
+    kmeans, density, agglomerative, grid, on_map = (
+        verdicts[name] for name in ("kmeans", "hdbscan", "agglomerative", "rfm_grid", "umap_hdbscan")
     )
     assert trained.selection.winner is kmeans
+    assert trained.model is not None
+    assert "only noise" in density.reason
     assert "typing tool agrees on" in agglomerative.reason
     assert agglomerative.row.metrics["typing/agreement"] > 0.5
     assert grid.reason.startswith("needs the feature(s) recency_days, orders_per_month, spend_per_month")
@@ -244,26 +243,26 @@ def model_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "trees.skops"}
 
 
-def test_a_limit_that_nobody_exceeds_changes_nothing(run: Callable[..., Trained], tmp_path: Path) -> None:
+def test_a_limit_that_nobody_exceeds_changes_nothing(
+    run: Callable[..., Trained], trained: Trained, unlimited: Path, tmp_path: Path
+) -> None:
     """With as many customers as ``fit_rows``, figures and model are bit for bit those of a training without a limit."""
-    unlimited = run("fit_rows=null", folder=tmp_path / "unlimited")
-    limited = run("fit_rows=300", folder=tmp_path / "limited")
-    pd.testing.assert_frame_equal(figures(limited), figures(unlimited), check_exact=True)
-    first, second = (model_files(tmp_path / name / "model") for name in ("unlimited", "limited"))
+    limited = run("fit_rows=300", folder=tmp_path)
+    pd.testing.assert_frame_equal(figures(limited), figures(trained), check_exact=True)
+    first, second = (model_files(folder / "model") for folder in (unlimited, tmp_path))
     assert first == second
     assert "arrays.npz" in first
 
 
 @pytest.fixture(scope="module")
-def thinned(run: Callable[..., Trained], tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Path]:
-    """A training fitted to 200 of the 300 customers, and the folder it wrote to."""
-    folder = tmp_path_factory.mktemp("thinned")
-    return run("fit_rows=200", folder=folder), folder
+def thinned(run: Callable[..., Trained]) -> Trained:
+    """A training fitted to 200 of the 300 customers."""
+    return run("fit_rows=200")
 
 
-def test_everyone_is_placed_by_what_was_fitted_to_some(thinned: tuple[Trained, Path], shop: Shop) -> None:
+def test_everyone_is_placed_by_what_was_fitted_to_some(thinned: Trained, shop: Shop) -> None:
     """Fitted to 200 of 300 customers, the model finds the planted kinds of all, with a confidence for each."""
-    model = thinned[0].model
+    model = thinned.model
     assert model is not None
     assert sum(segment.n_customers for segment in model.segments) == 300
     with open_tables(config.data_source(config.compose_config("score", ["data=shop"], str(shop.folder))["data"])) as t:
@@ -273,40 +272,29 @@ def test_everyone_is_placed_by_what_was_fitted_to_some(thinned: tuple[Trained, P
     assert scored["confidence"].between(0, 1).all()
 
 
-def test_all_customers_are_judged_by_what_was_fitted_to_some(thinned: tuple[Trained, Path]) -> None:
+def test_all_customers_are_judged_by_what_was_fitted_to_some(thinned: Trained) -> None:
     """Sizes are of all customers: their shares are those of 300, and every one of them has a label."""
-    assert all(len(judged.labels) == 300 for judged in thinned[0].backtest)
-    n_smallest = figures(thinned[0])["final/min_share"].dropna() * 300
+    assert all(len(judged.labels) == 300 for judged in thinned.backtest)
+    n_smallest = figures(thinned)["final/min_share"].dropna() * 300
     assert len(n_smallest)
     np.testing.assert_allclose(n_smallest, n_smallest.round(), atol=1e-9)
 
 
-def test_the_run_tells_how_many_were_fitted_to(thinned: tuple[Trained, Path]) -> None:
+def test_the_run_tells_how_many_were_fitted_to(thinned: Trained, store: str) -> None:
     """The run's figures hold how many customers there were in each window, and how many of them were fitted to."""
-    trained, folder = thinned
-    found = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").get_run(trained.run_id).data
+    found = mlflow.MlflowClient(store).get_run(thinned.run_id).data
     counts = {name: found.metrics[f"customers/{name}"] for name in ("learn", "judge", "newest", "fitted")}
     assert counts == {"learn": 200, "judge": 300, "newest": 300, "fitted": 200}
     assert found.params["fit_rows"] == "200"
 
 
 def test_nothing_is_learned_from_those_who_are_not_fitted_to(
-    run: Callable[..., Trained], shop: Shop, thinned: tuple[Trained, Path]
+    run: Callable[..., Trained], shop: Shop, thinned: Trained, tmp_path: Path
 ) -> None:
-    """What the other customers do after they were looked at leaves assigner and representation as they were."""
-    assert thinned[0].model is not None
-    others = shop.kinds.index[~fitted_customers(shop.kinds.index, 200)].to_numpy()
-    path = shop.folder / "others.csv"
-    changed = run(with_other_outcomes(shop, thinned[0], path, others), "fit_rows=200")
-    for one, other in zip(thinned[0].backtest, changed.backtest, strict=True):
-        np.testing.assert_array_equal(one.labels, other.labels)
-        assert one.row.metrics["stability/ari"] == other.row.metrics["stability/ari"]
-
-
-def test_nothing_is_packaged_when_no_candidate_passes(run: Callable[..., Trained], tmp_path: Path) -> None:
-    """Gates that nobody passes leave no model, no version, and near misses with their reasons."""
-    trained = run("selection.gates.min_share=0.6", folder=tmp_path)
-    assert trained.model is None
-    assert not trained.version
-    assert not (tmp_path / "model").exists()
-    assert "smallest segment" in trained.selection.near_misses()[0].reason
+    """What the other customers did in the period that outcomes are learned from places nobody fitted to elsewhere."""
+    fitted = fitted_customers(shop.kinds.index, 200)
+    others = shop.kinds.index[~fitted].to_numpy()
+    changed = run(with_other_outcomes(shop, tmp_path / "t.csv", others, "learn"), "fit_rows=200")
+    for before, after in zip(thinned.backtest, changed.backtest, strict=True):
+        np.testing.assert_array_equal(before.labels[fitted], after.labels[fitted])
+        assert before.row.metrics["stability/ari"] == after.row.metrics["stability/ari"]

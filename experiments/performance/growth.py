@@ -4,15 +4,18 @@
     .venv/bin/python experiments/performance/growth.py --customers 10000 100000
 
 Planted personas are drawn and written to Parquet first, in a process of their own that is not timed. Then the main job
-with K-means alone trains on them, once, in a process of its own. Seconds are those that the run itself reports; memory
-is the peak of the process and its workers together, shared pages counted once. Writes growth.md after every size.
+with K-means alone trains on them, once, in a process of its own. Seconds are those that the run itself reports;
+processor time and the peak of memory are of the process and its workers together, shared pages counted once. Writes
+growth.md after every size.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -90,14 +93,26 @@ def megabytes_of(process: int) -> float:
     return total / 1024
 
 
-def measured(*options: str) -> tuple[dict[str, Any], float]:
-    """What this script prints when it is called with these options, and the peak of its memory in MB."""
+def processor_seconds(process: int) -> float:
+    """Processor time of a process so far, the kernel's for it included."""
+    # The name, in brackets, may hold spaces.
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measured(*options: str) -> tuple[dict[str, Any], float, float]:
+    """What this script prints when called with these options, its peak of memory in MB, and its processor seconds.
+
+    Both are of all its processes, as last seen.
+    """
     with subprocess.Popen([sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True) as process:
-        peak, done = [0.0], threading.Event()
+        peak, worked, done = [0.0], dict[int, float](), threading.Event()
 
         def watch() -> None:
-            while not done.wait(0.2):
+            while not done.wait(0.5):
                 peak[0] = max(peak[0], megabytes_of(process.pid))
+                with contextlib.suppress(OSError, IndexError):  # one of them has just ended
+                    worked.update({one: processor_seconds(one) for one in tree_of(process.pid)})
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -107,7 +122,7 @@ def measured(*options: str) -> tuple[dict[str, Any], float]:
         watcher.join()
     if process.returncode:
         raise SystemExit(process.returncode)
-    return json.loads(printed.splitlines()[-1]), peak[0]
+    return json.loads(printed.splitlines()[-1]), peak[0], sum(worked.values())
 
 
 def report(runs: dict[int, dict[str, Any]]) -> str:
@@ -118,12 +133,13 @@ def report(runs: dict[int, dict[str, Any]]) -> str:
         "of these fitted to (`fit_rows`)": lambda run: f"{run['fitted']:,}",
         "winner": lambda run: run["winner"],
         "kept on the confirm customers": lambda run: "" if run["kept"] is None else f"{run['kept']:.3f}",
+        "processor time of all processes, s": lambda run: f"{run['worked']:,.0f}",
         "peak memory, MB": lambda run: f"{run['megabytes']:,.0f}",
     }
     stages = list(dict.fromkeys(stage for run in runs.values() for stage in run["seconds"]))
     lines = [
         "Planted personas, 540 days; the main job with K-means (k = 2 … 8), one run per size, two workers. Seconds per "
-        "stage, as the run reports them.",
+        "stage are those that the run reports, on the clock: longer where other programs run beside it.",
         "",
         "| " + " | ".join(["", *(f"{n:,} customers" for n in runs)]) + " |",
         "|" + "---|" * (len(runs) + 1),
@@ -151,10 +167,10 @@ def main() -> None:
     runs: dict[int, dict[str, Any]] = {}
     for n_customers in given.customers:
         with tempfile.TemporaryDirectory() as scratch:
-            drawn, _ = measured("--draw", str(n_customers), "--folder", scratch)
-            found, megabytes = measured("--folder", scratch)
-        runs[n_customers] = {**drawn, **found, "megabytes": megabytes}
-        text = report(runs)
+            drawn, _, _ = measured("--draw", str(n_customers), "--folder", scratch)
+            found, megabytes, worked = measured("--folder", scratch)
+        runs[n_customers] = {**drawn, **found, "megabytes": megabytes, "worked": worked}
+        text = report(dict(sorted(runs.items())))
         (HERE / "growth.md").write_text(text, encoding="utf-8")
         print(text)
 

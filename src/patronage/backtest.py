@@ -180,15 +180,15 @@ def judge_candidates(
             reason = one.reason if isinstance(one, Failure) else "no refit"
             failed = Row(*made_of, failure=reason, asked=recipe.candidate.asked, variant=recipe.candidate.variant)
             results.append(Judged(failed, np.empty(0, dtype=int)))
-            continue
-        assignment = placer.assign(one)
-        row = judge.judge(*made_of, placer.space(one), assignment, steadiness)
-        if one.typing_agreement is not None:
-            row = replace(row, metrics={**row.metrics, "typing/agreement": one.typing_agreement})
-        if former is not None:
-            row = replace(row, metrics={**row.metrics, "separation/bic": _bic(one, former.fitted_space(one))})
-        row = replace(row, asked=recipe.candidate.asked, variant=recipe.candidate.variant)
-        results.append(Judged(row, assignment.label))
+        else:
+            assignment = placer.assign(one)
+            row = judge.judge(*made_of, placer.space(one), assignment, steadiness)
+            if one.typing_agreement is not None:
+                row = replace(row, metrics={**row.metrics, "typing/agreement": one.typing_agreement})
+            if former is not None:
+                row = replace(row, metrics={**row.metrics, "separation/bic": _bic(one, former.fitted_space(one))})
+            row = replace(row, asked=recipe.candidate.asked, variant=recipe.candidate.variant)
+            results.append(Judged(row, assignment.label))
         if progress is not None:
             progress(len(results))
     return results

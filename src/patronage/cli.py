@@ -221,33 +221,57 @@ def _promote(config: dict[str, Any]) -> int:
 
 
 def _score(config: dict[str, Any]) -> int:
-    from patronage.config import data_source, day  # noqa: PLC0415
+    from patronage.config import data_source, day, positive  # noqa: PLC0415
     from patronage.journal import warn  # noqa: PLC0415
-    from patronage.scoring import feature_chunks, features_of, score  # noqa: PLC0415
+    from patronage.progress_bars import progress_bars  # noqa: PLC0415
+    from patronage.scoring import (  # noqa: PLC0415
+        DatabaseOutput,
+        FileOutput,
+        from_database,
+        from_file,
+        from_tables,
+        score,
+    )
     from patronage.tables import open_tables  # noqa: PLC0415
+    from patronage.tables.database import is_url  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
     from patronage.validation import check_tables  # noqa: PLC0415
 
     if (config["input"] is None) == (config["data"] is None):
         raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
+    given, output, as_of = config["input"], config["output"], day("as_of", config["as_of"])
+    target = DatabaseOutput(output, config["output_table"]) if is_url(output) else FileOutput(Path(output))
+    target.check()  # before a model is fetched
+    # MLflow itself would try a server that does not answer for minutes without a word.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     model, found = load_model(Tracking(**config["tracking"]), config["model"])
-    trained_on = model.about.get("data")
-    output = Path(config["output"])
-    if config["input"] is not None:
-        chunks = feature_chunks(Path(config["input"]), model)
-        scored = score(model, chunks, output, about={"model": found, "input": config["input"]})
-    else:
-        with open_tables(data_source(config["data"])) as tables:
-            check_tables(tables)
-            if trained_on not in (None, tables.source.name):
-                warn(f"the model was trained on data={trained_on}, these tables are data={tables.source.name}")
-            table = features_of(tables, model, day("as_of", config["as_of"]))
-            about = {"model": found, "data": tables.source.name, "digest": tables.digest()}
-        frame = table.frame.assign(customer_status=table.status).reset_index()
-        scored = score(model, iter([frame]), output, about=about)
-    print(f"{scored.n_customers:,} customers scored with {found}: {output}")
+    options = {
+        "found": found,
+        "chunk_rows": positive("chunk_rows", config["chunk_rows"]),
+        "resume": config["resume"],
+    }
+    with progress_bars(quiet=config["quiet"]):
+        if given is None:
+            with open_tables(data_source(config["data"])) as tables:
+                check_tables(tables)
+                if model.about.get("data") not in (None, tables.source.name):
+                    warn(
+                        f"the model was trained on data={model.about['data']}, these tables are "
+                        f"data={tables.source.name}"
+                    )
+                scored = score(model, from_tables(tables, model, as_of), target, **options)
+        elif is_url(given):
+            scored = score(model, from_database(given, config["input_table"], as_of), target, **options)
+        else:
+            scored = score(model, from_file(Path(given), model, as_of), target, **options)
+    print(f"{scored.n_customers:,} customers scored with {found}: {scored.output}")
     for segment, (name, n) in scored.counts.items():
         print(f"  {segment:<11} {n:>8,}  {n / scored.n_customers:6.1%}  {name}")
+    for reason, n in scored.rejected.items():
+        print(f"  set aside   {n:>8,}          {reason}")
+    if scored.rejected_file is not None:
+        print(f"rows set aside: {scored.rejected_file}")
     return 0
 
 
@@ -256,13 +280,13 @@ def _features(config: dict[str, Any]) -> int:
     from patronage.catalogue import Catalogue  # noqa: PLC0415
     from patronage.config import data_source, day, features, positive  # noqa: PLC0415
     from patronage.diagnosis import diagnose  # noqa: PLC0415
-    from patronage.scoring import declared_features, features_of, require_output, write_features  # noqa: PLC0415
+    from patronage.scoring import declared_features, features_of, require_table_name, write_features  # noqa: PLC0415
     from patronage.tables import open_tables  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
     from patronage.validation import check_tables  # noqa: PLC0415
 
     output = Path(config["output"])
-    require_output(output)
+    require_table_name(output)
     model = None
     if config["model"] is not None:
         model, _ = load_model(Tracking(**config["tracking"]), config["model"])

@@ -43,6 +43,9 @@ NOISE = ("keep", "nearest")
 
 _ONLY_NOISE = "found only noise: no group of customers is denser than its surroundings"
 
+_FEW_DISTINCT = "Number of distinct clusters"
+"""How a ConvergenceWarning of K-means begins that tells of merged segments, not of too few iterations."""
+
 N_SEGMENTS = ("n_clusters", "n_components")
 """Parameters by which a clusterer is asked for a number of segments."""
 
@@ -93,6 +96,10 @@ class Clusterer:
             raise InvalidConfigError(
                 f"clusterer.{self.name}: {self.target} has no parameter {unknown[0]!r}; "
                 f"it has {', '.join(sorted(_estimator_class(self.target)().get_params()))}."
+            )
+        if "memory" in {*self.parameters, *self.grid}:
+            raise InvalidConfigError(
+                f"clusterer.{self.name}: memory cannot be set; it writes caches to disk, and no fit is repeated."
             )
         for parameter, values in self.grid.items():
             if not values:
@@ -190,16 +197,30 @@ def fit_clusterer(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             fitted = estimator.fit(points)
-        if any(warning.category.__name__ == "ConvergenceWarning" for warning in caught):
-            # scikit-learn warns in this way of two things.
-            few = _too_few_distinct(wanted, points)
-            return few or Failure(f"did not converge within max_iter={settings.get('max_iter')}")
+        warned = [str(one.message) for one in caught if one.category.__name__ == "ConvergenceWarning"]
+        if warned:
+            return _too_few_distinct(wanted, points) or _unconverged(warned, settings)
         few = _too_few_distinct(wanted, points) if _may_part_equals(fitted) else None
         if kind == "typing":
             return few or _typing_tool(fitted, points, space, clusterer.noise)
         return few or _assigner(fitted, kind, clusterer.noise)
-    except (ValueError, ArithmeticError, TypeError) as error:
-        return Failure(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError, OSError) as error:
+        return Failure(_in_one_line(error))
+
+
+def _in_one_line(error: Exception) -> str:
+    lines = str(error).splitlines() or ["no reason given"]
+    if "%s" in lines[0]:  # hdbscan leaves its own placeholder empty, and says in the next line what may stand there
+        lines[0] = f"{lines[0].partition(': %s')[0]}. {' '.join(lines[1:])}".strip()
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def _unconverged(warned: Sequence[str], settings: Mapping[str, Any]) -> Failure:
+    """What a ConvergenceWarning means: scikit-learn warns in this way of two things."""
+    if any(text.startswith(_FEW_DISTINCT) for text in warned):
+        return Failure("found fewer distinct segments than asked for")
+    given = settings.get("max_iter")
+    return Failure("did not converge" if given is None else f"did not converge within max_iter={given}")
 
 
 def _hopeless(settings: Mapping[str, Any], wanted: object, n_customers: int) -> Failure | None:

@@ -23,7 +23,7 @@ from patronage.clusterers import Clusterer
 from patronage.embedding import Embedding
 from patronage.errors import InvalidConfigError, PatronageError
 from patronage.observation import MIN_CUSTOMERS
-from patronage.overrides import as_text, combinations, parsed, swept_keys
+from patronage.overrides import as_text, combinations, parsed, set_weights, split_weights, swept_keys
 from patronage.recipe import RepresentationChoice
 from patronage.schema import SCHEMAS, FeatureSchema
 from patronage.selection import Gates, Policy
@@ -66,7 +66,8 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     if command == "features":  # it takes every option of training, so that an experiment means the same features
         store.store(name="train_schema", node=SCHEMAS[command])
     config_dir = config_dir if config_dir is not None else _own_folder()
-    given = [parsed(override, command=command) for override in overrides]
+    weights, others = split_weights(overrides)
+    given = [parsed(override, command=command) for override in others]
     late = [override for override in given if override.get_key_element().lstrip("+~").startswith("features.")]
     wanted = [_as_hydra_takes_it(one) for one in given if one not in late and not _asks_for_no_experiment(one)]
     wanted += _experiment_of_data(command, given, config_dir)
@@ -79,6 +80,10 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
         with initialize_config_dir(str(config_folder().resolve()), version_base="1.3"):
             config = compose(command, wanted)
         _type_features(config, late)
+        if weights:
+            if "selection" not in config:
+                raise InvalidConfigError(f"{weights[0]}: patronage {command} has no option selection.")
+            config.selection.weights = set_weights(config.selection.weights, weights)
         # Hydra's + may add keys that no schema knows; a merge into the schema does not.
         untyped = OmegaConf.create(OmegaConf.to_container(config))
         known = OmegaConf.merge(OmegaConf.structured(SCHEMAS[command]), untyped)

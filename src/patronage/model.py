@@ -299,7 +299,7 @@ class SegmentationModel:
         def part(prefix: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
-        return cls(
+        model = cls(
             catalogue=Catalogue.from_dict(document["catalogue"]),
             representation=_read_representation(folder, document["representation"], part("representation/")),
             assigner=ASSIGNERS[document["assigner"]](**part("assigner/")),
@@ -313,6 +313,42 @@ class SegmentationModel:
             trained_as_of=date.fromisoformat(document["trained_as_of"]),
             about=document["about"],
         )
+        model._check()
+        return model
+
+    def _check(self) -> None:
+        """Check that the parts belong together; what does not would fail, or mislead, only when customers are scored.
+
+        Raises
+        ------
+        ValueError
+            They do not.
+        """
+        n_segments, curve = self.assigner.n_segments, self.calibration
+        sound = (
+            len(self.segments) == n_segments
+            and curve.distances.shape == (n_segments, len(_QUANTILES))
+            and curve.margins.ndim == 1
+            and curve.margins.shape == curve.confidences.shape
+            and len(curve.margins) > 0
+            and all(np.issubdtype(array.dtype, np.floating) for array in vars(curve).values())
+            and all(np.isfinite(array).all() for array in vars(curve).values())
+            and (np.diff(curve.margins) >= 0).all()
+            and ((curve.confidences >= 0) & (curve.confidences <= 1)).all()
+        )
+        if not sound:
+            raise ValueError("segments, assigner and calibration do not belong together")
+        nobody = pd.DataFrame(
+            {
+                feature.name: pd.Series([None], dtype="str" if feature.is_text else "float64")
+                for feature in self.catalogue.basis
+            }
+        )
+        # A customer of whom nothing is known takes the way of every other.
+        point = self.representation.transform(nobody)
+        if not np.isfinite(point).all():
+            raise ValueError("the representation gives no finite point")
+        self.assigner.assign(point)
 
 
 def require_replaceable(folder: Path) -> None:

@@ -86,6 +86,11 @@ def learn_catalogues(
     tables: Tables, features: Sequence[Feature], outcomes: Sequence[Feature], window: Window
 ) -> tuple[Catalogue, Catalogue]:
     """Make the catalogues of features and outcomes ready, and tell what is left out."""
+    if not outcomes and not is_snapshot(tables):
+        raise InvalidConfigError(
+            "no outcomes are named, but these data have dates: segments are judged by what customers did later. "
+            "Name some, such as outcomes=purchases."
+        )
     catalogues = (
         learn_catalogue(tables, features, window),
         learn_catalogue(tables, outcomes, window, kind="outcome", may_be_empty=is_snapshot(tables)),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -16,8 +17,9 @@ from hydra.errors import HydraException
 from patronage.errors import InvalidConfigError
 
 _OPEN = re.compile(
-    r"(data\.\w+\.(columns|derive|files|formats)|representation\.parameters|clusterer\.\w+\.(parameters|grid|embedding)|selection\.weights)\.[\w/]+(\.\w+)?="
+    r"(data\.\w+\.(columns|derive|files|formats)|representation\.parameters|clusterer\.\w+\.(parameters|grid|embedding))(\.[\w/]+(\.\w+)?)?="
 )
+_WEIGHT = re.compile(r"(?P<sign>\+\+|\+|~|)selection\.weights(?:\.(?P<metric>[\w/]+))?(?:=(?P<value>.*))?")
 _ONE_FOR_ALL = ("output", "quiet", "sweep_jobs", "tracking")
 
 
@@ -59,6 +61,47 @@ def parsed(override: str, *, command: str = "train") -> Override:
             f"{override}: several values at once are given in brackets, {key}=[{value}]; {in_turn}."
         )
     raise InvalidConfigError(f"{override} names several values; {in_turn}.")
+
+
+def split_weights(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the overrides of the objective's weights from all others: Hydra's grammar has no slash in a key."""
+    weights = [one for one in overrides if _WEIGHT.fullmatch(one)]
+    return weights, [one for one in overrides if one not in weights]
+
+
+def set_weights(weights: Mapping[str, float], overrides: Sequence[str]) -> dict[str, float]:
+    """Weights of the objective after overrides.
+
+    ``selection.weights.<metric>=<number>`` sets one, ``~`` before it takes one away, and
+    ``selection.weights={<metric>: <number>}`` replaces them all.
+
+    Raises
+    ------
+    InvalidConfigError
+        An override cannot be read, or there is no such weight to take away.
+    """
+    found = dict(weights)
+    for override in overrides:
+        match = _WEIGHT.fullmatch(override)
+        assert match is not None  # noqa: S101 - `split_weights` has looked
+        metric, text = match["metric"], match["value"]
+        try:
+            value = None if text is None else yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = None
+        if metric is None and match["sign"] != "~" and isinstance(value, dict):
+            found = {**(found if match["sign"] == "+" else {}), **value}
+        elif metric is not None and match["sign"] == "~" and metric in found and text is None:
+            del found[metric]
+        elif metric is not None and match["sign"] != "~" and isinstance(value, int | float):
+            found[metric] = float(value)
+        else:
+            raise InvalidConfigError(
+                f"{override!r} cannot be read; weights are given as selection.weights.<metric>=<number>, as "
+                "selection.weights={<metric>: <number>} for all, or taken away by ~selection.weights.<metric>. "
+                f"There are now: {', '.join(found)}."
+            )
+    return found
 
 
 def combinations(overrides: Sequence[str], folders: Sequence[Path]) -> list[Combination]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -41,13 +42,39 @@ MIN_TREES = 30
 """With fewer, some customer would be in every tree's sample and have no prediction out of bag."""
 
 
-_RANGES: Mapping[str, tuple[str, Callable[[float], bool]]] = {
-    "variance": ("in (0, 1]", lambda value: 0 < value <= 1),
-    "ridge_penalty": ("above 0", lambda value: value > 0),
-    "min_r2": ("in [0, 1)", lambda value: 0 <= value < 1),
-    "max_features": ("in (0, 1]", lambda value: 0 < value <= 1),
-    "min_samples_leaf": ("at least 1", lambda value: value >= 1),
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "family_weights": (
+        "numbers from 0 on by family, one of them above 0",
+        lambda value: (
+            isinstance(value, Mapping)
+            and all(_number(one) and one >= 0 for one in value.values())
+            and (len(set(value)) < len(FAMILIES) or any(value.values()))
+        ),
+    ),
+    "clip_quantile": ("in [0, 0.5)", lambda value: _number(value) and 0 <= value < 0.5),  # noqa: PLR2004 - from either end
+    "min_level_share": ("in [0, 1)", lambda value: _number(value) and 0 <= value < 1),
+    "min_missing_share": ("in [0, 1]", lambda value: _number(value) and 0 <= value <= 1),
+    "variance": ("in (0, 1]", lambda value: _number(value) and 0 < value <= 1),
+    "whiten": ("true or false", lambda value: isinstance(value, bool)),
+    "learner": (f"one of {', '.join(LEARNERS)}", lambda value: isinstance(value, str) and value in LEARNERS),
+    "n_trees": (
+        f"a whole number of at least {MIN_TREES}, so that every customer is represented by trees that have not seen it",
+        lambda value: _whole(value) and value >= MIN_TREES,
+    ),
+    "min_samples_leaf": ("a whole number of at least 1", lambda value: _whole(value) and value >= 1),
+    "max_features": ("in (0, 1]", lambda value: _number(value) and 0 < value <= 1),
+    "ridge_penalty": ("above 0", lambda value: _number(value) and value > 0),
+    "min_r2": ("in [0, 1)", lambda value: _number(value) and 0 <= value < 1),
 }
+"""What every parameter of a representation must be; those of a map are checked with it."""
 
 
 @dataclass(frozen=True)
@@ -70,29 +97,15 @@ class RepresentationChoice:
             raise InvalidConfigError(
                 f"representation {self.kind} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}."
             )
-        weights = self.parameters.get("family_weights") or {}
-        if unknown := sorted(set(weights) - set(FAMILIES)):
+        weights = self.parameters.get("family_weights")
+        if isinstance(weights, Mapping) and (unknown := sorted(set(map(str, weights)) - set(FAMILIES))):
             raise InvalidConfigError(
                 f"representation.parameters.family_weights: there is no family {unknown[0]!r}; "
                 f"families: {', '.join(FAMILIES)}."
             )
-        clip = self.parameters.get("clip_quantile", 0.0)
-        if not 0 <= clip < 0.5:  # noqa: PLR2004 - from either end
-            raise InvalidConfigError(f"representation.parameters.clip_quantile must be in [0, 0.5); got {clip}.")
-        n_trees = self.parameters.get("n_trees", MIN_TREES)
-        if n_trees < MIN_TREES:
-            raise InvalidConfigError(
-                f"representation.parameters.n_trees must be at least {MIN_TREES}, so that every customer is "
-                f"represented by trees that have not seen it; got {n_trees}."
-            )
-        learner = self.parameters.get("learner", "blend")
-        if learner not in LEARNERS:
-            raise InvalidConfigError(
-                f"representation.parameters.learner must be one of {', '.join(LEARNERS)}; got {learner!r}."
-            )
-        for parameter, (rule, holds) in _RANGES.items():
-            value = self.parameters.get(parameter)
-            if value is not None and not (isinstance(value, int | float) and holds(value)):
+        for parameter, value in self.parameters.items():
+            rule, holds = _RULES.get(parameter, ("", lambda _: True))
+            if not holds(value):
                 raise InvalidConfigError(f"representation.parameters.{parameter} must be {rule}; got {value!r}.")
 
     @property

@@ -164,8 +164,12 @@ class ScoreSchema:
     tracking: TrackingSchema = MISSING
     model: str = MISSING
     input: Optional[str] = None
+    input_table: Optional[str] = None
     as_of: Optional[str] = None
     output: str = MISSING
+    output_table: str = MISSING
+    chunk_rows: int = MISSING
+    resume: bool = False
     quiet: bool = False
 
 

@@ -10,6 +10,13 @@ import numpy as np
 from patronage.errors import InvalidConfigError
 from patronage.evaluation.judgement import METRICS, Row
 
+OBJECTIVES = tuple(
+    metric for metric in METRICS if not metric.startswith(("refit/", "final/")) and metric != "value/kept_unseen"
+)
+"""What an objective may be made of: figures that every candidate has, not only those that passed already."""
+
+_LOWER_IS_BETTER = ("separation/davies_bouldin", "separation/bic", "separation/silhouette_error")
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -64,11 +71,21 @@ class Policy:
         """Check the declaration."""
         if not self.tolerance >= 0:
             raise InvalidConfigError(f"selection.tolerance must be 0 or more; got {self.tolerance}.")
-        unknown = sorted(set(self.weights) - set(METRICS))
+        unknown = sorted(set(self.weights) - set(OBJECTIVES))
         if unknown or not self.weights:
             raise InvalidConfigError(
-                f"selection.weights names {', '.join(unknown) or 'no metric'}; known metrics: {', '.join(METRICS)}."
+                f"selection.weights names {', '.join(unknown) or 'no metric'}; known metrics: {', '.join(OBJECTIVES)}."
             )
+        for metric, weight in self.weights.items():
+            if not np.isfinite(weight):
+                raise InvalidConfigError(f"selection.weights.{metric} must be a finite number; got {weight}.")
+            if weight > 0 and metric in _LOWER_IS_BETTER:
+                raise InvalidConfigError(
+                    f"selection.weights.{metric}: lower is better, so its weight must be negative; got {weight}."
+                )
+        for gate, limit in vars(self.gates).items():
+            if not np.isfinite(limit):
+                raise InvalidConfigError(f"selection.gates.{gate} must be a finite number; got {limit}.")
 
 
 @dataclass(frozen=True)

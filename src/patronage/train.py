@@ -276,7 +276,10 @@ def backtest(training: Training, prepared: Prepared, journal: Journal) -> Backte
         with progress("judge candidates", len(recipes)) as done:
             candidates = judge_candidates(recipes, fitted, stable, judged, judge, done, learn)
         rows = [candidate.row for candidate in candidates]
-        baselines = judge.baseline_rows([int(r.metrics["size/n_segments"]) for r in rows if not r.failure])
+        alive = [candidate for candidate in candidates if not candidate.row.failure]
+        counts = [int(one.row.metrics["size/n_segments"]) for one in alive]
+        # With unassigned customers a candidate has one group more than segments, and is compared at that number.
+        baselines = judge.baseline_rows([*counts, *(judge.n_groups(one.labels) for one in alive)])
 
     passing = [n for n, verdict in enumerate(select(rows, training.policy).verdicts) if verdict.passed]
     with journal.stage("judge the shortlist by outcomes left out"):
@@ -343,13 +346,18 @@ def finish(
             # Those were refitted on the confirm customers too before the winner had its turn.
             confirm["after_fallbacks"] = float(len(tested.finals) - 1 + failed_elsewhere)
     later = None if prepared.headline is None else judged.outcomes[prepared.headline.name]
+    chosen_on = select_customers(judged.features.index.to_list())
     run.log_selection(
         selection,
         tested.baselines,
         training.policy,
         confirm,
-        labels=[candidate.labels for candidate in tested.candidates],
-        worth=None if later is None else later.to_numpy(float),
+        # Pictures are drawn of the select customers too: nobody looks at what the others did but to confirm.
+        labels=[
+            candidate.labels[chosen_on] if len(candidate.labels) else candidate.labels
+            for candidate in tested.candidates
+        ],
+        worth=None if later is None else later.to_numpy(float)[chosen_on],
     )
     trained = Trained(selection, tested.candidates, tested.baselines, confirm, None, "", run.run_id, journal.seconds)
     again, backtested = (None, None) if winner is None else (tested.finals[winner], tested.fitted[winner])

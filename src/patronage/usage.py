@@ -48,7 +48,7 @@ what its segments are worth later, and refits, packages and registers the winner
   data.transactions.path=FILE    one file of them
   features=[rfm,basket]          feature sets (conf/features)
   outcomes=purchases             what is measured later (conf/outcomes)
-  representation=outcome_aware   or standard
+  representation=outcome_aware   or standard, pca, umap
   clusterer=[kmeans,gmm]         what is tried (conf/clusterer)
   selection=value                how the winner is chosen: value, separation, balanced
   lookback_days=182              days of behaviour that features see
@@ -82,9 +82,15 @@ Customers without an order in the lookback are `dormant`; those who never ordere
 
   model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
   data=complete_journey          raw tables …
-  input=features.parquet         … or a feature table (.parquet, .csv), as `patronage features` writes it
+  input=features.parquet         … or a feature table (.parquet, .csv, .tsv, .jsonl; .gz) as of `patronage features`
+  input=sqlite:///shop.db        … or in a database (any SQLAlchemy URL), with input_table=TABLE or a SELECT statement
   as_of=2017-10-03               with data: the day to score at; default: the day after the last transaction
-  output=segments.parquet        .parquet or .csv; it appears when it is complete
+  output=segments.parquet        likewise a file or a database's URL (output_table=segments); appears when complete
+  chunk_rows=50000               rows at a time; the result is the same, memory is not
+  resume=true                    go on where a killed run of the same model and input stopped
+
+Rows that cannot be used are set aside, by number and reason, in OUTPUT.rejected.csv; OUTPUT.manifest.json says which
+model, which input, how many customers per segment, how many rows were set aside and why.
 """,
     "features": """\
 patronage features [option=value …]

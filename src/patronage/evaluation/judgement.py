@@ -220,6 +220,13 @@ class Judge:
             self._rivals[n_segments] = {name: worth(given, self.evidence) for name, given in labels.items()}
         return self._rivals[n_segments]
 
+    def n_groups(self, labels: np.ndarray) -> int:
+        """The number of segments at which baselines are compared with these labels of all customers.
+
+        The unassigned are one more, where there are any among those who are heard.
+        """
+        return _n_groups(labels[self._heard])
+
     def foreseen(self, labels: np.ndarray) -> dict[str, tuple[float, float]]:
         """Per outcome, R² of the segment means and R² of the ceiling, on *select*.
 
@@ -282,7 +289,11 @@ class Judge:
         return figures
 
     def baseline_rows(self, counts: Sequence[int]) -> list[Row]:
-        """Leaderboard lines of the baselines for these numbers of segments; 0 has none."""
+        """Leaderboard lines of the baselines for these numbers of segments; 0 has none.
+
+        ``size/n_segments`` is the number asked for, at which candidates are compared with them: tiles may merge at
+        ties.
+        """
         return [
             Row(
                 f"{name} k={n_segments}",

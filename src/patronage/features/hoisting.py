@@ -91,7 +91,8 @@ class _Hoisting:
         """The tree with columns in place of what is taken out."""
         if isinstance(node, list):
             return [self.replaced(one) for one in node]
-        if not isinstance(node, dict):
+        # A lambda's parameter may bear a column's name; a condition that holds a lambda is none, nor is one within it.
+        if not isinstance(node, dict) or node.get("class") == "LAMBDA":
             return node
         if self._is_condition(node):
             name = f"condition {len(self.conditions) + 1}"

@@ -183,46 +183,30 @@ class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
         rebuilt.encoder_ = StandardRepresentation.from_state(state["encoder"])
         rebuilt.outcomes_ = tuple(state["outcomes"])
         rebuilt.centre_, rebuilt.spread_, rebuilt.kept_ = (arrays[name] for name in ("centre", "spread", "kept"))
-        n_columns, remaining, forecasters = len(rebuilt.encoder_.columns_), list(trees), []
-        n_outcomes = None
+        for name, array in arrays.items():
+            if name != "kept" and not (np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()):
+                raise ValueError(f"{name} holds what is no finite number")
+        if not (rebuilt.spread_ > 0).all():
+            raise ValueError("a spread that is not above 0")
+        n_columns, remaining = len(rebuilt.encoder_.columns_), list(trees)
+        made = []
         for number, one in enumerate(state["forecasters"]):
-            made: Lines | Trees
-            if one["kind"] == "lines":
-                made = Lines(arrays[f"{number}/coefficients"], arrays[f"{number}/intercepts"])
-                width = len(made.intercepts)
-                if made.coefficients.shape != (width, n_columns):
-                    raise ValueError("coefficients of another shape than the columns")
-            else:
-                start = arrays[f"{number}/start"]
-                width = len(start)
-                groups = []
-                if sum(one["groups"]) > len(remaining):
-                    raise ValueError("not the trees this package describes")
-                for size in one["groups"]:
-                    groups.append(tuple(remaining[:size]))
-                    del remaining[:size]
-                for tree in (tree for group in groups for tree in group):
-                    check_tree(tree, n_columns, width if len(groups) == 1 else 1)
-                if not all(groups) or len(groups) not in (1, width):
-                    raise ValueError("not the trees this package describes")
-                made = Trees(tuple(groups), start, float(one["weight"]))
-            if n_outcomes not in (None, width):
-                raise ValueError("forecasts of different outcomes")
-            n_outcomes = width
-            forecasters.append(made)
+            own = {name.partition("/")[2]: array for name, array in arrays.items() if name.startswith(f"{number}/")}
+            made.append(_lines(own, n_columns) if one["kind"] == "lines" else _trees(one, own, remaining, n_columns))
+        widths = {len(one.intercepts if isinstance(one, Lines) else one.start) for one in made}
         n_kept = len(rebuilt.outcomes_)
         positions = rebuilt.kept_
         if (
             remaining
-            or not forecasters
+            or len(widths) != 1
             or rebuilt.centre_.shape != (n_kept,)
             or rebuilt.spread_.shape != (n_kept,)
             or positions.shape != (n_kept,)
             or not np.issubdtype(positions.dtype, np.integer)
-            or ((positions < 0) | (positions >= (n_outcomes or 0))).any()
+            or ((positions < 0) | (positions >= min(widths))).any()
         ):
             raise ValueError("not the forecasts this package describes")
-        rebuilt.forecasters_ = tuple(forecasters)
+        rebuilt.forecasters_ = tuple(made)
         return rebuilt
 
     def _learn(self, space: np.ndarray, targets: np.ndarray) -> Learned:
@@ -238,6 +222,28 @@ class OutcomeAwareRepresentation(TransformerMixin, BaseEstimator):
             "boosting": lambda: learn_boosting(space, targets, **trees),
         }
         return blend([made[part]() for part in LEARNERS[self.learner]])
+
+
+def _lines(arrays: Mapping[str, np.ndarray], n_columns: int) -> Lines:
+    lines = Lines(arrays["coefficients"], arrays["intercepts"])
+    if lines.intercepts.ndim != 1 or lines.coefficients.shape != (len(lines.intercepts), n_columns):
+        raise ValueError("coefficients of another shape than the columns")
+    return lines
+
+
+def _trees(state: Mapping[str, Any], arrays: Mapping[str, np.ndarray], trees: list[Any], n_columns: int) -> Trees:
+    """Take the forecast's trees from the front of ``trees``."""
+    start, sizes, weight = arrays["start"], state["groups"], float(state["weight"])
+    sound = start.ndim == 1 and np.isfinite(weight) and all(isinstance(size, int) and size >= 1 for size in sizes)
+    if not sound or len(sizes) not in (1, len(start)) or sum(sizes) > len(trees):
+        raise ValueError("not the trees this package describes")
+    groups = []
+    for size in sizes:
+        groups.append(tuple(trees[:size]))
+        del trees[:size]
+    for tree in (tree for group in groups for tree in group):
+        check_tree(tree, n_columns, len(start) if len(groups) == 1 else 1)
+    return Trees(tuple(groups), start, weight)
 
 
 def check_tree(tree: Any, n_columns: int, n_outcomes: int) -> None:  # noqa: ANN401 - scikit-learn is untyped

@@ -65,7 +65,7 @@ class PrincipalRepresentation(TransformerMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            No feature differs between the rows.
+            No feature differs between the rows, or every family weighs 0.
         """
         self.encoder_ = StandardRepresentation(
             self.features, self.family_weights, self.clip_quantile, self.min_level_share, self.min_missing_share
@@ -123,7 +123,10 @@ class PrincipalRepresentation(TransformerMixin, BaseEstimator):
         rebuilt.encoder_ = StandardRepresentation.from_state(state["encoder"])
         rebuilt.centre_, rebuilt.components_ = arrays["centre"], arrays["components"]
         n_columns = len(rebuilt.encoder_.columns_)
-        finite = np.isfinite(rebuilt.centre_).all() and np.isfinite(rebuilt.components_).all()
+        finite = all(
+            np.issubdtype(array.dtype, np.floating) and np.isfinite(array).all()
+            for array in (rebuilt.centre_, rebuilt.components_)
+        )
         if (
             trees
             or not finite

@@ -114,7 +114,7 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         Raises
         ------
         InvalidInputError
-            No feature differs between the rows.
+            No feature differs between the rows, or every family weighs 0.
         """
         columns: list[Column] = []
         dropped: dict[str, str] = {}
@@ -134,6 +134,11 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
             _with(column, weight=float(weights.get(column.family, 1.0) / np.sqrt(sizes[column.family])))
             for column in columns
         )
+        if not any(column.weight for column in self.columns_):
+            raise InvalidInputError(
+                f"family_weights is 0 for every family there is ({', '.join(sorted(sizes.index))}); "
+                "at least one must be above 0."
+            )
         self.dropped_ = dropped
         return self
 
@@ -199,6 +204,14 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
             raise ValueError("a standard space has no trees")
         rebuilt = cls(features=())
         rebuilt.columns_ = tuple(Column(**{**entry, "levels": tuple(entry["levels"])}) for entry in state["columns"])
+        for column in rebuilt.columns_:
+            numbers = [getattr(column, name) for name in ("low", "high", "centre", "spread", "exponent", "weight")]
+            if (
+                column.kind not in ("value", "missing", "level", "rare")
+                or not all(isinstance(one, int | float) and np.isfinite(one) for one in numbers)
+                or column.spread <= 0
+            ):
+                raise ValueError(f"column {column.name} is not one that was ever fitted")
         rebuilt.dropped_ = {}
         return rebuilt
 

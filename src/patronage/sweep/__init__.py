@@ -217,5 +217,10 @@ def _tell(end: JobEnd, n_jobs: int) -> None:
 def _killed(exit_code: int) -> str:
     """Why a process ended without a word."""
     if exit_code < 0:
-        return f"its process was ended by {signal.Signals(-exit_code).name}; often memory has run out"
+        try:
+            name = signal.Signals(-exit_code).name
+        except ValueError:  # real-time signals have no names
+            name = f"signal {-exit_code}"
+        often = "; often memory has run out" if -exit_code == signal.SIGKILL else ""
+        return f"its process was ended by {name}{often}"
     return f"its process ended with status {exit_code} without a word"

@@ -1,0 +1,289 @@
+"""Rows as they come, read as the model's features: what cannot be used is set aside by its reason, never its value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from patronage.errors import InvalidInputError
+from patronage.features import ACTIVE, DORMANT, PROSPECT
+from patronage.model import SegmentationModel
+
+CUSTOMER, STATUS = "customer_id", "customer_status"
+NO_ID = "customer_id: missing"
+REPEATED = "customer_id: repeats an earlier row"
+NO_STATUS = f"customer_status: none of {ACTIVE}, {DORMANT}, {PROSPECT}"
+NO_VALUES = "all features are empty"
+NO_NUMBER = "{column}: not a number"
+NOT_FINITE = "{column}: not finite"
+
+_NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_NAN = r"(?i)^[+-]?nan$"
+_INFINITE = r"(?i)^[+-]?inf(inity)?$"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of the input.
+
+    Attributes
+    ----------
+    first_row : int
+        Number of the first row, counted from 1, a header not counted.
+    table : Arrow table of shape (n_rows, …)
+        The columns that scoring reads, of whatever type they come in.
+    faults : mapping
+        Position in ``table`` → why the row could not be read at all.
+    """
+
+    first_row: int
+    table: pa.Table
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A chunk read as the model's features.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n_usable,), object
+    features : DataFrame of shape (n_usable, n_features), with ``customer_status`` where the input has it
+    refused : list of (row number, reason)
+        The other rows, in their order.
+    unknown : Counter
+        Feature → usable rows whose category the model has no column for.
+    """
+
+    ids: np.ndarray
+    features: pd.DataFrame
+    refused: list[tuple[int, str]]
+    unknown: Counter[str]
+
+
+class KnownCustomers:
+    """Customers met so far, by 64-bit hashes: 8 bytes each, up to twice as much while they are sorted.
+
+    Two of n customers share a hash with probability n²/2⁶⁵: 3 in a million for 10 million customers. The later one
+    would then be set aside as a repetition, in plain sight.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[np.ndarray] = []
+
+    def repeated(self, ids: np.ndarray) -> np.ndarray:
+        """Tell which ids were met before, here or in an earlier call, and remember all of them."""
+        hashes = pd.util.hash_array(ids, categorize=False)
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        met = np.zeros(len(ids), dtype=bool)
+        met[1:] = ordered[1:] == ordered[:-1]
+        for run in self._runs:
+            # Looking up in order touches memory in order.
+            at = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
+            met |= run[at] == ordered
+        fresh = ordered[~met]
+        if len(fresh):
+            self._runs.append(fresh)
+        # Runs at least halve from one to the next, so there are few to look into.
+        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
+            merged = np.concatenate([self._runs.pop(), self._runs.pop()])
+            merged.sort(kind="stable")
+            self._runs.append(merged)
+        again = np.empty(len(ids), dtype=bool)
+        again[order] = met
+        return again
+
+
+class RowReader:
+    """Reads chunks as one model's features.
+
+    Parameters
+    ----------
+    model : SegmentationModel
+    columns : sequence of str
+        Columns of the input.
+
+    Raises
+    ------
+    InvalidInputError
+        A column of the model is not there, or one that scoring reads is there twice.
+    """
+
+    def __init__(self, model: SegmentationModel, columns: Sequence[str]) -> None:
+        self._basis = model.catalogue.basis
+        self._levels = known_levels(model)
+        wanted = [CUSTOMER, STATUS, *(feature.name for feature in self._basis)]
+        if twice := [name for name in wanted if list(columns).count(name) > 1]:
+            raise InvalidInputError(f"the feature table has the column {twice[0]} more than once; keep one.")
+        if CUSTOMER not in columns:
+            raise InvalidInputError("the feature table has no column customer_id; name it so.")
+        absent = [name for name in wanted[2:] if name not in columns]
+        if absent:
+            shown = ", ".join(absent[:12]) + (", …" if len(absent) > 12 else "")  # noqa: PLR2004 - enough to read
+            raise InvalidInputError(
+                f"the feature table lacks {len(absent)} of the model's {len(self._basis)} columns: {shown}. "
+                "A column may be empty, but must be there; `patronage features model=…` writes such a table, "
+                "and data=… scores raw tables."
+            )
+        self.columns = [name for name in wanted if name in columns]
+        self.has_status = STATUS in columns
+        self._known = KnownCustomers()
+
+    def remember(self, ids: np.ndarray) -> None:
+        """Take customers for met that an earlier run has scored."""
+        self._known.repeated(ids)
+
+    def read(self, chunk: Chunk) -> Checked:
+        """Read one chunk; of several faults of a row the first is told.
+
+        Raises
+        ------
+        InvalidInputError
+            A whole column is of a type that cannot be what the model needs.
+        """
+        table, n_rows = chunk.table, chunk.table.num_rows
+        reasons = np.full(n_rows, "", dtype=object)
+        usable = np.ones(n_rows, dtype=bool)
+
+        def refuse(rows: np.ndarray, reason: str) -> None:
+            reasons[rows & usable] = reason
+            usable[rows] = False
+
+        for position, reason in chunk.faults.items():
+            refuse(np.arange(n_rows) == position, reason)
+
+        ids = as_text(CUSTOMER, table[CUSTOMER])
+        refuse(np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(ids), ""), True)), NO_ID)
+        columns: dict[str, Any] = {}
+        active = np.ones(n_rows, dtype=bool)
+        if self.has_status:
+            status = as_text(STATUS, table[STATUS])
+            known = pc.is_in(status, pa.array([ACTIVE, DORMANT, PROSPECT]))
+            refuse(~np.asarray(known), NO_STATUS)
+            active = np.asarray(pc.fill_null(pc.equal(status, ACTIVE), False))
+            columns[STATUS] = status
+        empty = np.ones(n_rows, dtype=bool)
+        for feature in self._basis:
+            if feature.is_text:
+                text = as_text(feature.name, table[feature.name])
+                empty &= np.asarray(pc.is_null(text))
+                columns[feature.name] = text
+            else:
+                numbers, no_number = as_numbers(feature.name, table[feature.name])
+                if no_number is not None:
+                    refuse(no_number, NO_NUMBER.format(column=feature.name))
+                infinite = np.isinf(numbers)
+                if infinite.any():
+                    refuse(infinite, NOT_FINITE.format(column=feature.name))
+                empty &= np.isnan(numbers)
+                columns[feature.name] = numbers
+        refuse(empty & active, NO_VALUES)
+        texts = ids.to_numpy(zero_copy_only=False)
+        # Last, so that only a row that is scored stands in the way of a later one.
+        places = np.flatnonzero(usable)
+        again = np.zeros(n_rows, dtype=bool)
+        again[places] = self._known.repeated(texts[places])
+        refuse(again, REPEATED)
+        refused = [(chunk.first_row + int(row), str(reasons[row])) for row in np.flatnonzero(~usable)]
+        kept = pa.table(columns)
+        if refused:
+            kept = kept.filter(pa.array(usable))
+        unknown = Counter({name: n for name, levels in self._levels.items() if (n := _outside(kept[name], levels))})
+        return Checked(texts[usable], kept.to_pandas(), refused, unknown)
+
+
+def known_levels(model: SegmentationModel) -> dict[str, pa.Array]:
+    """Categories that the model has a column for, per feature that it uses."""
+    found: dict[str, set[str]] = {}
+
+    def walk(state: object) -> None:
+        if isinstance(state, Mapping):
+            if "feature" in state and state.get("levels"):
+                found.setdefault(str(state["feature"]), set()).update(state["levels"])
+            for value in state.values():
+                walk(value)
+        elif isinstance(state, (list, tuple)):
+            for value in state:
+                walk(value)
+
+    # A representation keeps the standard space's columns somewhere in its state, whatever it makes of them.
+    walk(model.representation.state())
+    texts = {feature.name for feature in model.catalogue.basis if feature.is_text}
+    return {name: pa.array(sorted(levels)) for name, levels in sorted(found.items()) if name in texts}
+
+
+def as_text(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """A column as text: 7 and 7.0 are both "7", for whole numbers turn to floats where some are missing."""
+    values = _plain(column)
+    kind = values.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise _wrong_type(name, kind, "text")
+    if pa.types.is_nested(kind):
+        raise _wrong_type(name, kind, "text")
+    if pa.types.is_floating(kind):
+        values = pc.cast(values, pa.float64())
+        nothing = pc.fill_null(pc.is_nan(values), False)
+        values = pc.if_else(nothing, pa.scalar(None, pa.float64()), values)
+        whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
+        integers = pc.cast(pc.if_else(whole, values, pa.scalar(None, pa.float64())), pa.int64())
+        return pc.coalesce(pc.cast(integers, pa.string()), pc.cast(values, pa.string()))
+    return pc.cast(values, pa.string())
+
+
+def as_numbers(name: str, column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
+    """A column as numbers, NaN where there is none, and which values are there but none; None for no such value."""
+    values = _plain(column)
+    kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _numbers_from_text(values)
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_null(kind)
+    ):
+        raise _wrong_type(name, kind, "numbers")
+    if pa.types.is_boolean(kind):
+        values = pc.cast(values, pa.uint8())
+    return pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False), None
+
+
+def _numbers_from_text(values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]:
+    trimmed = pc.utf8_trim_whitespace(values)
+    nothing = pa.scalar(None, trimmed.type)
+    trimmed = pc.if_else(pc.equal(trimmed, ""), nothing, trimmed)
+    try:
+        return pc.cast(trimmed, pa.float64()).to_numpy(zero_copy_only=False), None
+    except pa.ArrowInvalid:
+        pass  # at least one is no number: find which, and read the others as above
+    readable = pc.or_(
+        pc.match_substring_regex(trimmed, _NUMBER),
+        pc.or_(pc.match_substring_regex(trimmed, _NAN), pc.match_substring_regex(trimmed, _INFINITE)),
+    )
+    bad = np.asarray(pc.fill_null(pc.invert(readable), False))
+    return pc.cast(pc.if_else(readable, trimmed, nothing), pa.float64()).to_numpy(zero_copy_only=False), bad
+
+
+def _plain(column: pa.ChunkedArray) -> pa.Array:
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(values, pa.ChunkedArray):  # so much text that one array cannot hold it, or no chunk at all
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+
+
+def _wrong_type(name: str, kind: pa.DataType, expected: str) -> InvalidInputError:
+    return InvalidInputError(f"feature table, column {name}: holds {kind}, expected {expected}.")
+
+
+def _outside(column: pa.ChunkedArray, levels: pa.Array) -> int:
+    known = pc.or_(pc.is_in(column, levels), pc.is_null(column))
+    return int(len(column) - (pc.sum(known).as_py() or 0))
