@@ -32,7 +32,7 @@ types: install ## type check
 	$(BIN)/mypy
 
 test: lint types ## style, types and all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -16,10 +16,10 @@ from patronage.tables import DataSource
 
 @pytest.fixture(scope="module")
 def run(complete_journey: DataSource, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """`patronage train` with all defaults, in an empty folder: the folder, standard output and standard error."""
+    """`patronage train` with fewer refits, in an empty folder: the folder, standard output and standard error."""
     assert complete_journey.tables
     folder = tmp_path_factory.mktemp("complete journey")
-    done = patronage(folder, "train")
+    done = patronage(folder, "train", "stability_refits=10")
     assert done.returncode == 0, done.stderr
     return folder, done.stdout, done.stderr
 
