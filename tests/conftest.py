@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +16,9 @@ import yaml
 from patronage.catalogue import Expand, Feature
 from patronage.config import config_folder
 from patronage.tables import DataSource, TableSource
+
+# pytest-xdist tells its processes the terminal's width, which patronage would keep to; output is tested as when piped.
+os.environ.pop("COLUMNS", None)
 
 
 def declared(*names: str, group: str = "features") -> tuple[Feature, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -53,11 +54,10 @@ def test_no_more_than_so_many_work_at_a_time() -> None:
 
 def test_who_stops_listening_leaves_no_process_behind() -> None:
     """An interrupted sweep ends its jobs."""
+    before = set(multiprocessing.active_children())  # of other tests in the same process
     messages = in_processes(obey, ["waits 1"], n_parallel=1)
     next(messages)
-    import multiprocessing  # noqa: PLC0415
-
-    (process,) = multiprocessing.active_children()
+    (process,) = set(multiprocessing.active_children()) - before
     messages.close()  # type: ignore[attr-defined] # a generator
     process.join(10)
     assert not process.is_alive()
