@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -178,8 +178,15 @@ class SegmentationModel:
             index=features.index,
         )
 
-    def _prepare(self, features: pd.DataFrame) -> pd.DataFrame:
-        absent = [name for name in self.input_columns if name not in features.columns]
+    def require_columns(self, columns: Collection[str]) -> None:
+        """Check that a feature table has what scoring reads.
+
+        Raises
+        ------
+        InvalidInputError
+            A feature of the model is not there.
+        """
+        absent = [name for name in self.input_columns if name not in columns]
         if absent:
             shown = ", ".join(absent[:12]) + (", …" if len(absent) > 12 else "")  # noqa: PLR2004 - enough to read
             raise InvalidInputError(
@@ -187,6 +194,9 @@ class SegmentationModel:
                 "A column may be empty, but must be there; `patronage features model=…` writes such a table, "
                 "and data=… scores raw tables."
             )
+
+    def _prepare(self, features: pd.DataFrame) -> pd.DataFrame:
+        self.require_columns(features.columns)
         columns: dict[str, pd.Series] = {}
         for feature in self.catalogue.basis:
             if feature.is_text:

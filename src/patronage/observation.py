@@ -14,6 +14,7 @@ from patronage.clusterers import Clusterer
 from patronage.diagnosis import Diagnosis, diagnose
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.evaluation.baselines import RFM
+from patronage.evaluation.evidence import first_customers
 from patronage.features import FeatureTable, build_features, build_outcomes, learn_catalogue
 from patronage.journal import note
 from patronage.periods import is_snapshot
@@ -75,11 +76,8 @@ def fitted_customers(customer_ids: Sequence[str] | pd.Index, most: int | None) -
     ndarray of shape (n_customers,), bool
         All of them up to ``most``.
     """
-    fitted = np.ones(len(customer_ids), dtype=bool)
-    if most is not None and len(customer_ids) > most:
-        digests = [hashlib.blake2b(f"fitted {one}".encode(), digest_size=8).digest() for one in customer_ids]
-        fitted[np.argsort(np.array([int.from_bytes(one) for one in digests], dtype=np.uint64))[most:]] = False
-    return fitted
+    most = len(customer_ids) if most is None else most
+    return first_customers(customer_ids, most, purpose="fitted")
 
 
 def learn_catalogues(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
@@ -115,11 +116,30 @@ def hear(customer_ids: Sequence[str], most: int = MAX_HEARD) -> np.ndarray:
     ndarray of shape (n_customers,), bool
         All of them up to ``most``; who is asked does not depend on the order of the customers.
     """
-    heard = np.ones(len(customer_ids), dtype=bool)
+    return first_customers(customer_ids, most, purpose="heard")
+
+
+def first_customers(customer_ids: Sequence[str] | pd.Index, most: int, *, purpose: str) -> np.ndarray:
+    """Choose at most so many customers: those with the smallest hash of their id.
+
+    The hash depends on nobody else, so the same customers come first in every window and every run.
+
+    Parameters
+    ----------
+    customer_ids : sequence of str
+    most : int
+    purpose : str
+        Goes into the hash, so that choices for different purposes have nothing to do with each other.
+
+    Returns
+    -------
+    ndarray of shape (n_customers,), bool
+    """
+    chosen = np.ones(len(customer_ids), dtype=bool)
     if len(customer_ids) > most:
-        digests = [hashlib.blake2b(f"heard {one}".encode(), digest_size=8).digest() for one in customer_ids]
-        heard[np.argsort(np.array([int.from_bytes(one) for one in digests], dtype=np.uint64))[most:]] = False
-    return heard
+        digests = [hashlib.blake2b(f"{purpose} {one}".encode(), digest_size=8).digest() for one in customer_ids]
+        chosen[np.argsort(np.array([int.from_bytes(one) for one in digests], dtype=np.uint64))[most:]] = False
+    return chosen
 
 
 def winsorised(outcomes: np.ndarray, select: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from patronage.evaluation.sample import Sample, draw_sample
 from patronage.evaluation.separation import Separation, distance_matrix, separation
 from patronage.evaluation.size import Size, size
 from patronage.evaluation.stability import Stability
-from patronage.evaluation.value import Worth, interval, worth
+from patronage.evaluation.value import Worth, explained, interval, worth
 
 METRICS = (
     "separation/silhouette",  # mean silhouette width in the candidate's own space
@@ -233,7 +233,7 @@ class Judge:
         Unlike ``kept`` they compare with those of runs on other features, of the same customers and outcomes. Empty
         where there are no outcomes.
         """
-        return {} if self._baselines is None else dict(worth(labels[self._heard], self.evidence).r2)
+        return {} if self._baselines is None else explained(labels[self._heard], self.evidence)
 
     def kept_unseen(self, labels: Mapping[str, np.ndarray]) -> float:
         """Σ R²(segment means) / Σ R²(ceiling) on *select*, each outcome by segments formed without knowing it.

@@ -83,7 +83,7 @@ def worth(labels: np.ndarray, evidence: Evidence, part: str = "select") -> Worth
     errors, targets = segment_errors(labels, evidence)[rows], evidence.targets[rows]
     ceiling = evidence.ceiling_errors[rows]
     segments, best = r_squared(errors, targets), r_squared(ceiling, targets)
-    r2 = {name: (float(segments[i]), float(best[i])) for i, name in enumerate(evidence.outcomes)}
+    r2 = _by_outcome(evidence, segments, best)
     counted = evidence.counted
     if not counted.any() or not rows.any():
         return Worth(Interval(np.nan, np.nan, np.nan), r2, np.full(len(evidence.draws[part].counts), np.nan))
@@ -91,6 +91,18 @@ def worth(labels: np.ndarray, evidence: Evidence, part: str = "select") -> Worth
     drawn = _share(own.sum(axis=1), whole.sum(axis=1))
     kept = float(_share(segments[counted].sum(keepdims=True), best[counted].sum(keepdims=True))[0])
     return Worth(interval(kept, drawn), r2, drawn)
+
+
+def explained(labels: np.ndarray, evidence: Evidence) -> dict[str, tuple[float, float]]:
+    """`Worth.r2` on *select* alone, without the bootstrap: what is explained, not how surely."""
+    rows = evidence.rows("select")
+    targets = evidence.targets[rows]
+    segments = r_squared(segment_errors(labels, evidence)[rows], targets)
+    return _by_outcome(evidence, segments, r_squared(evidence.ceiling_errors[rows], targets))
+
+
+def _by_outcome(evidence: Evidence, segments: np.ndarray, best: np.ndarray) -> dict[str, tuple[float, float]]:
+    return {name: (float(segments[i]), float(best[i])) for i, name in enumerate(evidence.outcomes)}
 
 
 def interval(value: float, draws: np.ndarray) -> Interval:

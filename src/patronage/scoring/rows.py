@@ -125,14 +125,7 @@ class RowReader:
             raise InvalidInputError(f"the feature table has the column {twice[0]} more than once; keep one.")
         if CUSTOMER not in columns:
             raise InvalidInputError("the feature table has no column customer_id; name it so.")
-        absent = [name for name in wanted[2:] if name not in columns]
-        if absent:
-            shown = ", ".join(absent[:12]) + (", …" if len(absent) > 12 else "")  # noqa: PLR2004 - enough to read
-            raise InvalidInputError(
-                f"the feature table lacks {len(absent)} of the model's {len(self._basis)} columns: {shown}. "
-                "A column may be empty, but must be there; `patronage features model=…` writes such a table, "
-                "and data=… scores raw tables."
-            )
+        model.require_columns(columns)
         self.columns = [name for name in wanted if name in columns]
         self.has_status = STATUS in columns
         self._known = KnownCustomers()
