@@ -9,7 +9,8 @@ import pandas as pd
 
 from patronage.assigners.centroid import CentroidAssigner
 from patronage.catalogue import Catalogue, Feature
-from patronage.model import Calibration, SegmentationModel
+from patronage.confidence import Calibration
+from patronage.model import SegmentationModel
 from patronage.recipe import Representation
 from patronage.representation import OutcomeAwareRepresentation, StandardRepresentation
 from patronage.segments import Segment
@@ -31,7 +32,9 @@ def small_model(shift: float = 0.0, *, with_trees: bool = False) -> Segmentation
         representation = OutcomeAwareRepresentation(features, n_trees=30, min_samples_leaf=2).fit(many, outcomes)
     width = representation.transform(training).shape[1]
     segments = tuple(Segment(f"S0{n}", f"Group {n}", 0.5, 2, None, 1.0, ()) for n in (1, 2))
-    calibration = Calibration(np.array([0.0, 1.0]), np.array([0.5, 1.0]), np.tile(np.linspace(0, 3, 101), (2, 1)))
+    calibration = Calibration(
+        np.array([0.0, 1.0]), np.tile([0.5, 1.0], (2, 1)), np.tile(np.linspace(0, 3, 101), (2, 1))
+    )
     assigner = CentroidAssigner(centres=np.array([[-1.0 + shift] * width, [1.0] * width]))
     return SegmentationModel(
         Catalogue(features), representation, assigner, segments, calibration, 10, 10, date(2024, 1, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import warnings
 
 import hdbscan
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from sklearn.neighbors import KDTree
 
 from patronage.assigners import UNASSIGNED
 from patronage.assigners.density import DensityAssigner
+from tests.real_data import real_data
 
 SETTINGS = [
     {"min_cluster_size": size, "min_samples": samples, "cluster_selection_method": method, "eps": eps}
@@ -59,6 +62,24 @@ def _queries(points, seed=3):
     return np.vstack([points, near, between, np.round(between), 100 * between[:20]])
 
 
+def _in_ten_dimensions():
+    """Five broad groups of 10 dimensions and a tenth of noise; two thirds of the rows are new."""
+    rng = np.random.default_rng(11)
+    groups = [rng.normal(centre, 2.0, (1080, 10)) for centre in rng.uniform(-10, 10, (5, 10))]
+    points = rng.permutation(np.vstack([*groups, rng.uniform(-15, 15, (600, 10))]))
+    return points[:2000], points[2000:]
+
+
+def _card_holders():
+    """Ten figures of credit card holders, on a log scale and standardised; a third of the rows are held out."""
+    columns = ["BALANCE", "PURCHASES", "ONEOFF_PURCHASES", "INSTALLMENTS_PURCHASES", "CASH_ADVANCE"]
+    columns += ["PURCHASES_FREQUENCY", "CASH_ADVANCE_TRX", "PURCHASES_TRX", "PAYMENTS", "PRC_FULL_PAYMENT"]
+    with real_data() as folder:
+        figures = np.log1p(pd.read_csv(folder / "credit_card.csv")[columns].to_numpy(dtype=float))
+    points = np.random.default_rng(0).permutation((figures - figures.mean(axis=0)) / figures.std(axis=0))
+    return points[:6000], points[6000:]
+
+
 def _nearest_labelled(fitted, queries, excluded):
     """Runner-up by brute force: every distance to every training point that has a label."""
     distance = cdist(queries, fitted.prediction_data_.raw_data)
@@ -94,6 +115,13 @@ def _predict_in_selected_clusters(fitted, queries):
             prediction.cluster_map[cluster] = next(iter(below[cluster]))
             prediction.max_lambdas[cluster] = tree["lambda_val"][tree["parent"] == top].max()
     return hdbscan.approximate_predict(fitted, queries)
+
+
+def _runner_up(fitted, queries, label):
+    """By brute force: from where the training point lies that a row in a segment joined, else from the row itself."""
+    _, _, joined = hdbscan.approximate_predict(fitted, queries, return_connecting_points=True)
+    seen_from = np.where((label == UNASSIGNED)[:, np.newaxis], queries, fitted.prediction_data_.raw_data[joined])
+    return _nearest_labelled(fitted, seen_from, label)
 
 
 def _bits(assignment):
@@ -171,6 +199,37 @@ def test_of_equally_near_points_the_first_of_the_search_tree_is_joined(order):
     assert placed.label.tolist() == [expected]
 
 
+def _around(row):
+    """Thirty points of ten dimensions, and of the three nearest to the row: which, and how far scikit-learn says."""
+    rng = np.random.default_rng(row)
+    points = rng.normal(size=(30, 10))
+    query = rng.normal(size=(1, 10))
+    distance, neighbour = KDTree(points).query(query, k=3)
+    return points, query, distance[0], neighbour[0]
+
+
+@pytest.mark.parametrize("row", range(40))
+def test_a_cluster_born_at_the_rows_own_density_is_left(row):
+    """Density and birth are compared to the last bit, with distances rounded as scikit-learn rounds them."""
+    points, query, distance, _ = _around(row)
+    changes = {"points": points, "point_lambda": np.full(30, np.inf)}
+    for birth, label in ((1 / distance[2], UNASSIGNED), (np.nextafter(1 / distance[2], 0.0), 0)):
+        born = np.array([0.0, birth])
+        placed = _by_hand([0.0] * 30, [0.0] * 30, [0] * 30, min_samples=2, cluster_lambda=born, **changes)
+        assert placed.assign(query).label.tolist() == [label]
+
+
+@pytest.mark.parametrize("row", range(40))
+def test_core_distances_are_compared_to_the_last_bit(row):
+    """A neighbour whose core distance is above the row's own by one bit is not joined if the next one's is below."""
+    points, query, distance, neighbour = _around(row)
+    core_distances, labels = np.full(30, 9.0), np.zeros(30, dtype=int)
+    core_distances[neighbour[:2]] = np.nextafter(distance[2], np.inf), 0.0
+    labels[neighbour[1]] = 1
+    placed = _by_hand([0.0] * 30, core_distances, labels, min_samples=2, points=points).assign(query)
+    assert placed.label.tolist() == [1]
+
+
 def test_the_lowest_number_is_runner_up_where_segments_are_equally_near():
     """Noise halfway between two segments, inside the box of the second, has the first as runner-up."""
     assigner = _by_hand([1.0, 2.0, -1.0, 3.0, 0.0], [1.0] * 5, [0, 0, 1, 1, -1], min_samples=1)
@@ -201,11 +260,11 @@ def test_places_rows_as_approximate_predict_does_on_any_lattice(seed):
 
 
 def test_runner_up_is_the_other_segment_with_the_nearest_training_point(fitted):
-    """The runner-up is found by brute force too, for rows in segments and for noise."""
+    """The runner-up is found by brute force too: of noise from the row, else from the training point it joined."""
     queries = _queries(fitted.prediction_data_.raw_data)
     placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(queries)
     assert (placed.label == UNASSIGNED).any()
-    np.testing.assert_array_equal(placed.runner_up, _nearest_labelled(fitted, queries, placed.label))
+    np.testing.assert_array_equal(placed.runner_up, _runner_up(fitted, queries, placed.label))
 
 
 def test_noise_goes_to_the_nearest_segment_on_request(fitted):
@@ -218,19 +277,21 @@ def test_noise_goes_to_the_nearest_segment_on_request(fitted):
     np.testing.assert_array_equal(moved.label[~noise], kept.label[~noise])
     np.testing.assert_array_equal(moved.margin, kept.margin)
     assert not moved.margin[noise].any()
-    np.testing.assert_array_equal(moved.runner_up, _nearest_labelled(fitted, queries, moved.label))
+    np.testing.assert_array_equal(moved.runner_up[~noise], kept.runner_up[~noise])
+    np.testing.assert_array_equal(moved.runner_up[noise], _nearest_labelled(fitted, queries, moved.label)[noise])
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 0.75])
 @pytest.mark.parametrize("noise", ["keep", "nearest"])
-def test_a_row_gets_the_same_bits_whichever_rows_come_along(fitted, noise, monkeypatch):
+def test_a_row_gets_the_same_bits_whichever_rows_come_along(fitted, noise, tolerance, monkeypatch):
     """One at a time, shuffled, in slices or all together: every output is equal bit for bit."""
-    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise)
+    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise, neighbour_tolerance=tolerance)
     queries = _queries(fitted.prediction_data_.raw_data)
     together = assigner.assign(queries)
     order = np.random.default_rng(7).permutation(len(queries))
     shuffled = assigner.assign(queries[order])
     alone = [assigner.assign(queries[[row]]) for row in range(len(queries))]
-    monkeypatch.setattr("patronage.assigners.density._ROWS_AT_ONCE", 37)
+    monkeypatch.setattr("patronage.assigners.density.segments._ROWS_AT_ONCE", 37)
     assert _bits(assigner.assign(queries)) == _bits(together)
     for name in ("label", "runner_up", "margin", "distance"):
         expected = getattr(together, name)
@@ -238,10 +299,98 @@ def test_a_row_gets_the_same_bits_whichever_rows_come_along(fitted, noise, monke
         assert np.concatenate([getattr(one, name) for one in alone]).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("noise", ["keep", "nearest"])
-def test_arrays_build_an_equal_assigner(fitted, noise, tmp_path):
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.integers(0, 1249), min_size=1, max_size=60),
+    tolerance=st.sampled_from([0.0, 0.3, 1.0]),
+    noise=st.sampled_from(["keep", "nearest"]),
+    name=st.sampled_from(sorted(DATA)),
+)
+def test_any_rows_in_any_order_get_the_bits_they_get_among_all(rows, tolerance, noise, name):
+    """Whichever rows are drawn, some of them twice: each gets what it got among all of them."""
+    assigner, queries, together = _among_all(name, tolerance, noise)
+    drawn = assigner.assign(queries[rows])
+    for output, bits in _bits(drawn).items():
+        assert bits == getattr(together, output)[rows].tobytes()
+
+
+@functools.cache
+def _among_all(name, tolerance, noise):
+    fitted = _fit(DATA[name], min_cluster_size=20, min_samples=4)
+    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise, neighbour_tolerance=tolerance)
+    queries = _queries(DATA[name])
+    return assigner, queries, assigner.assign(queries)
+
+
+@pytest.mark.parametrize("min_samples", [5, 15])
+def test_a_tolerance_keeps_labels_in_ten_dimensions(min_samples):
+    """With neighbours up to 75 % farther away 99 % of the labels are equal, while some strengths are not."""
+    points, new = _in_ten_dimensions()
+    fitted = _fit(points, min_cluster_size=80, min_samples=min_samples, cluster_selection_method="leaf")
+    labels, strengths = hdbscan.approximate_predict(fitted, new)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep", neighbour_tolerance=0.75).assign(new)
+    assert labels.max() == 4
+    assert np.mean(placed.label == labels) >= 0.99
+    assert np.mean(placed.runner_up == _runner_up(fitted, new, placed.label)) >= 0.9
+    assert np.mean(placed.margin < strengths - 1e-9) > 0.01
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"cluster_selection_method": "eom"},
+        {"cluster_selection_method": "leaf"},
+        {"cluster_selection_method": "eom", "eps": 0.5},
+        {"cluster_selection_method": "leaf", "eps": 0.5},
+        {"cluster_selection_method": "leaf", "allow_single_cluster": True},
+    ],
+    ids=lambda selection: "-".join(map(str, selection.values())),
+)
+def test_places_held_out_card_holders_as_approximate_predict_does(selection):
+    """Ten figures of real people: labels equal, strengths to 1e-12; with a tolerance 99 % of the labels."""
+    points, new = _card_holders()
+    fitted = _fit(points, min_cluster_size=40, min_samples=5, **selection)
+    labels, strengths = hdbscan.approximate_predict(fitted, new)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(new)
+    assert labels.max() > 0
+    np.testing.assert_array_equal(placed.label, labels)
+    np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
+    about = DensityAssigner.from_hdbscan(fitted, noise="keep", neighbour_tolerance=0.5).assign(new)
+    assert np.mean(about.label == labels) >= 0.99
+    assert (about.margin != placed.margin).any()
+
+
+def test_a_row_that_joins_noise_is_not_its_own_runner_up():
+    """A row can be in a segment while the training point that it joined is in none: the other segment is next."""
+    noise_between = _by_hand([0.0, 1.0, 6.0, 9.0, 10.0], [1.0] * 5, [0, 0, -1, 1, 1], min_samples=1)
+    arrays = noise_between.arrays() | {"point_cluster": np.array([1, 1, 1, 2, 2])}
+    placed = DensityAssigner(**arrays).assign(np.array([[6.1]]))
+    assert (placed.label.tolist(), placed.runner_up.tolist()) == ([0], [1])
+
+
+def test_arrays_without_a_tolerance_place_exactly(small):
+    """A package from before there was a tolerance loads, and is exact."""
+    arrays = small.arrays()
+    assert arrays.pop("neighbour_tolerance") == 0
+    assert DensityAssigner(**arrays) == small
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.75])
+def test_a_row_too_far_away_to_measure_is_noise(small, tolerance):
+    """Where squared distances overflow, a row has no neighbours and no segment, and the rows beside it keep theirs."""
+    assigner = DensityAssigner(**small.arrays() | {"neighbour_tolerance": np.array(tolerance)})
+    near = small.arrays()["points"][:1]
+    placed = assigner.assign(np.vstack([near, [[1e200, -1e200]], near]))
+    assert placed.label[0] == placed.label[2] == assigner.assign(near).label[0] != UNASSIGNED
+    assert placed.label[1] == UNASSIGNED
+    assert placed.margin[1] == 0
+
+
+@pytest.mark.parametrize(("noise", "tolerance"), [("keep", 0.0), ("nearest", 0.75)])
+def test_arrays_build_an_equal_assigner(fitted, noise, tolerance, tmp_path):
     """What arrays() returns survives np.savez without pickle and builds an assigner that places alike."""
-    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise)
+    assigner = DensityAssigner.from_hdbscan(fitted, noise=noise, neighbour_tolerance=tolerance)
     np.savez(tmp_path / "density.npz", allow_pickle=False, **assigner.arrays())
     with np.load(tmp_path / "density.npz", allow_pickle=False) as stored:
         again = DensityAssigner(**stored)
@@ -254,6 +403,7 @@ def test_arrays_build_an_equal_assigner(fitted, noise, tmp_path):
 def test_assigners_with_other_arrays_are_not_equal(small):
     """Equality looks at the values, and nothing else is equal to an assigner."""
     assert DensityAssigner(**{**small.arrays(), "noise": np.array("nearest")}) != small
+    assert DensityAssigner(**{**small.arrays(), "neighbour_tolerance": np.array(0.5)}) != small
     assert small != "density"
 
 
@@ -434,6 +584,11 @@ def _last(array, value):
         ("noise", lambda _: np.array("drop"), "noise must be one of"),
         ("noise", lambda _: np.array(1.0), "noise must be str_ of shape"),
         ("noise", lambda _: np.array(None), "noise must be str_ of shape"),
+        ("neighbour_tolerance", lambda _: np.array(-0.1), "neighbour_tolerance must be from 0 to 10, got -0.1"),
+        ("neighbour_tolerance", lambda _: np.array(10.1), "neighbour_tolerance must be from 0 to 10"),
+        ("neighbour_tolerance", lambda _: np.array(np.nan), "neighbour_tolerance must be from 0 to 10, got nan"),
+        ("neighbour_tolerance", lambda _: np.zeros(2), "neighbour_tolerance must be float64 of shape"),
+        ("neighbour_tolerance", lambda _: np.array("x"), "neighbour_tolerance must be float64 of shape"),
     ],
 )
 def test_tampered_arrays_are_refused(small, name, tamper, message):

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from patronage import clusterers
 from patronage.clusterers import ESTIMATORS, Candidate, Clusterer, Failure, fit_clusterer
+from patronage.embedding import Embedding
 from patronage.errors import InvalidConfigError
 
 GIANT = np.vstack([np.random.default_rng(0).normal(size=(150, 2)), [[1e12, 1e12]]])
@@ -42,6 +43,15 @@ def _fit(target, space, seed=0, noise="keep", **parameters):
         ({"target": HDBSCAN, "parameters": {"memory": "cache"}}, r"clusterer\.tried: memory cannot be set"),
         ({"target": WARD, "grid": {"memory": ["cache"]}}, r"clusterer\.tried: memory cannot be set"),
         ({"grid": {"n_clusters": []}}, r"clusterer\.tried\.grid\.n_clusters is empty"),
+        ({"neighbour_tolerance": 0.5}, r"only hdbscan\.HDBSCAN without an embedding places customers by their neigh"),
+        (
+            {"target": HDBSCAN, "embedding": Embedding(), "neighbour_tolerance": 0.5},
+            r"clusterer\.tried: neighbour_tolerance must be 0, got 0\.5: only",
+        ),
+        (
+            {"target": HDBSCAN, "neighbour_tolerance": -0.5},
+            r"clusterer\.tried: neighbour_tolerance must be from 0 \(exact\) to 10; got -0\.5",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_refused(given, message):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from patronage import config
+from patronage.clusterers import fit_clusterer
 from patronage.errors import InvalidConfigError
 
 CONF = config.config_folder()
@@ -106,6 +108,12 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
         ("clusterer.kmeans.embedding.n_neighbours=5", "clusterer.kmeans.embedding has no parameter 'n_neighbours'"),
         ("clusterer.kmeans.embedding.n_neighbors=1", "n_neighbors must be a whole number from 2 on; got 1"),
         ("clusterer.kmeans.grid.n_clusters=[]", "n_clusters"),
+        ("clusterer.kmeans.neighbour_tolerance=11", "neighbour_tolerance must be from 0 (exact) to 10; got 11.0"),
+        ("clusterer.kmeans.neighbour_tolerance=nan", "neighbour_tolerance must be from 0"),
+        ("clusterer.kmeans.neighbour_tolerance=0.5", "only hdbscan.HDBSCAN without an embedding places customers by"),
+        ("min_confidence=-0.1", "min_confidence must be from 0 to 1; got -0.1"),
+        ("min_confidence=nan", "min_confidence must be from 0 to 1; got nan"),
+        ("min_prospect_confidence=1.5", "min_prospect_confidence must be from 0 to 1; got 1.5"),
         ("data.transactions.null_key=ignore", "null_key"),
         ("features.rfm.recency_days.family=behavior", "family"),
     ],
@@ -131,6 +139,16 @@ def test_a_value_that_is_not_allowed_says_what_is(override: str, says: str) -> N
 def test_a_path_needs_no_quotes_of_hydras_grammar(path: str) -> None:
     """Spaces, brackets, accents, apostrophes and URLs arrive as they are."""
     assert composed(f"data.transactions.path={path}")["data"]["transactions"]["path"] == path
+
+
+def test_a_density_clusterer_can_place_by_approximate_neighbours() -> None:
+    """The tolerance reaches the assigner that is fitted, and with it all that labels customers; exact otherwise."""
+    points = np.vstack([np.random.default_rng(0).normal(centre, 0.5, (60, 2)) for centre in (0, 6, 12)])
+    placed = []
+    for asked in ([], ["clusterer.hdbscan.neighbour_tolerance=0.75"]):
+        tried = config.training(composed("features=[rfm]", "clusterer=[hdbscan]", *asked)).clusterers[0]
+        placed.append(fit_clusterer(tried.candidates()[0], points, seed=0).arrays()["neighbour_tolerance"])
+    assert placed == [0.0, 0.75]
 
 
 def test_no_outcomes_can_be_asked_for() -> None:

@@ -383,3 +383,13 @@ def test_without_refits_of_the_clusterer_its_stability_is_not_known():
     """No refits are no agreement that could be told."""
     assert np.isnan(mean_ari(REFERENCE, []))
     assert np.isnan(stability(REFERENCE, [REFERENCE]).ari_clusterer)
+
+
+def test_every_refit_tells_whom_it_kept():
+    """Asked for, the customers that each refit kept are told, whose share is `stayed`; a failed refit kept nobody."""
+    found = stability(REFERENCE, [REFERENCE, None, REFIT], each=True)
+    assert found.kept[:, 0].all()
+    assert not found.kept[:, 1].any()
+    assert found.kept[:, 2].tolist() == [True, True, False, True, True, True, False, False]
+    assert found.stayed.tolist() == pytest.approx(found.kept.mean(axis=1).tolist())
+    assert stability(REFERENCE, [REFERENCE]).kept.size == 0

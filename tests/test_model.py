@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronage import config
+from patronage.card import model_card
 from patronage.errors import InvalidInputError
 from patronage.journal import Journal
 from patronage.model import SegmentationModel
-from patronage.packaging import number_segments, package
+from patronage.numbering import number_segments
+from patronage.packaging import package
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import Refit, refit_shortlist
 from patronage.scoring import features_of
@@ -69,9 +71,9 @@ def models(prepared: tuple[Training, Prepared]) -> dict[str, SegmentationModel]:
         assert isinstance(former, FittedRecipe)
         assert isinstance(again, Refit)
         labels = former.assign(read.judged.features).label
-        ids, worth = number_segments(again, former, labels, read.judged.outcomes[read.headline.name])
+        numbered = number_segments(again, labels, read.judged.outcomes[read.headline.name])
         about = {"candidate": former.recipe.name, "why": "", "data": "shop", "metrics": {}, "confirm": {}}
-        made[name] = package(again, read.newest, read.catalogue, ids, worth, read.windows.refit, about)
+        made[name] = package(again, read.newest, read.catalogue, numbered, read.windows.refit, about)
     return made
 
 
@@ -305,11 +307,52 @@ def test_saving_replaces_the_folder_as_a_whole(made: SegmentationModel, tmp_path
 
 
 def test_confidence_rises_with_the_margin(made: SegmentationModel, customers: pd.DataFrame) -> None:
-    """The calibration never makes a clearer assignment less certain."""
+    """Within a segment, the calibration never makes a clearer assignment less certain."""
     model = made
     active = customers[customers["customer_status"] == "active"]
     placed = model.assigner.assign(model.representation.transform(active))
     assigned = placed.label >= 0
     confidence = model.predict(active)["confidence"].to_numpy()[assigned]
-    order = np.argsort(placed.margin[assigned], kind="stable")
-    assert (np.diff(confidence[order]) >= -1e-12).all()
+    order = np.lexsort((placed.margin[assigned], placed.label[assigned]))
+    same = np.diff(placed.label[assigned][order]) == 0
+    assert (np.diff(confidence[order])[same] >= -1e-12).all()
+
+
+def test_who_is_too_uncertain_is_in_no_segment(made: SegmentationModel, customers: pd.DataFrame) -> None:
+    """Below `min_confidence` a customer is unassigned, and the runner-up is the segment it would have been in."""
+    free = made.predict(customers)
+    least = float(free["confidence"].median())
+    strict = replace(made, min_confidence=np.nextafter(least, 2)).predict(customers)
+    withheld = (free["confidence"] <= least).to_numpy()
+    assert 0 < withheld.sum() < len(customers)
+    assert set(strict["segment_id"][withheld]) == {"unassigned"}
+    assert set(strict["segment_name"][withheld]) == {"Unassigned"}
+    assert strict["runner_up_id"][withheld].to_list() == free["segment_id"][withheld].to_list()
+    assert strict["confidence"][withheld].isna().all()
+    assert strict["atypicality"].equals(free["atypicality"])
+    assert strict["basis"].equals(free["basis"])
+    pd.testing.assert_frame_equal(strict[~withheld], free[~withheld], check_exact=True)
+
+
+def test_the_least_confidence_is_packaged(made: SegmentationModel, customers: pd.DataFrame, tmp_path: Path) -> None:
+    """Saved and loaded, a model withholds as many customers as before."""
+    strict = replace(made, min_confidence=0.99)
+    strict.save(tmp_path / "m")
+    again = SegmentationModel.load(tmp_path / "m")
+    pd.testing.assert_frame_equal(again.predict(customers), strict.predict(customers), check_exact=True)
+
+
+def test_a_model_tells_whether_its_confidence_holds(made: SegmentationModel) -> None:
+    """What was told, what refits kept and how often stand in the model, and in its card, for every kind."""
+    told = made.about["confidence"]
+    assert 0 <= told["reliability"]["calibration_error"] <= 1
+    assert sum(one["n"] for one in told["reliability"]["bins"]) <= 2 * sum(one.n_customers for one in made.segments)
+    card = model_card(made)
+    assert "## Confidence" in card
+    assert all(f"| {one['n']:,} |" in card for one in told["reliability"]["bins"])
+
+
+def test_a_shop_without_profiles_says_so(made: SegmentationModel) -> None:
+    """Without profile features nobody can be placed before the first order, and the card says why."""
+    assert made.profiles is None
+    assert "never bought are `unassigned`: there are no profile features" in model_card(made)

@@ -16,9 +16,8 @@ import pytest
 from patronage import config, terminal
 from patronage.cli import main
 from patronage.evaluation.judgement import METRICS
-from patronage.journal import logger
 from patronage.segments import Segment
-from patronage.tracking import Tracking, TrackingError, load_model, promote, tracked_run
+from patronage.tracking import Tracking, TrackingError, load_model, tracked_run
 from patronage.train import Trained, train
 from tests.conftest import SMALL, Shop
 
@@ -80,7 +79,7 @@ def test_the_parent_holds_what_a_reviewer_opens(logged: Logged) -> None:
     names = {file.path for file in logged.client.list_artifacts(logged.trained.run_id)}
     assert names >= {"config.yaml", "catalogue.json", "leaderboard.csv", "leaderboard.html", "segments.csv", "figures"}
     figures = {file.path for file in logged.client.list_artifacts(logged.trained.run_id, "figures")}
-    drawn = ("across_k", "choice_of_k", "distributions", "frontier", "size_and_value")
+    drawn = ("across_k", "choice_of_k", "distributions", "frontier", "reliability", "size_and_value")
     assert figures == {f"figures/{name}.png" for name in drawn}
     assert logged.text("across_k.csv").startswith("k,segment,n_customers,share,main_origin,")
     assert "kmeans n_clusters=3" in logged.text("leaderboard.html")
@@ -121,45 +120,6 @@ def test_the_signature_is_explicit(logged: Logged) -> None:
     types = {column.name: (str(column.type), column.required) for column in signature.inputs}
     assert types["recency_days"] == ("DataType.double", True)
     assert not types["customer_id"][1]
-
-
-def test_promotion_keeps_the_former_champion_as_previous(logged: Logged) -> None:
-    """Champion moves to the challenger; the former one can be gone back to."""
-    first, former = promote(logged.tracking)
-    assert former is None
-    logged.train()
-    second, former = promote(logged.tracking)
-    assert (former, int(second)) == (first, int(first) + 1)
-    aliases = logged.client.get_registered_model("customer-segments").aliases
-    assert (str(aliases["champion"]), str(aliases["previous"])) == (second, first)
-
-
-def test_promotion_warns_of_a_champion_of_other_data(
-    logged: Logged, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One registered name serves one data set: a champion of other data is replaced, but not without a word."""
-    client, name = logged.client, "customer-segments"
-    if len(client.search_model_versions(f"name='{name}'")) == 1:
-        logged.train()
-    other, newest, *_ = sorted(one.version for one in client.search_model_versions(f"name='{name}'"))
-    client.set_registered_model_alias(name, "champion", newest)
-    monkeypatch.setattr(logger, "handlers", [caplog.handler])
-    monkeypatch.setattr(logger, "propagate", False)
-    promote(logged.tracking, str(other))
-    assert not caplog.messages
-    client.set_model_version_tag(name, other, "data", "another shop")
-    promote(logged.tracking, str(newest))
-    client.set_model_version_tag(name, other, "data", "shop")
-    (message,) = caplog.messages
-    assert "was trained on data=another shop" in message
-    assert "on data=shop" in message
-    assert "tracking.registered_model" in message
-
-
-def test_promoting_what_does_not_exist_says_so(logged: Logged) -> None:
-    """The message names model, version and remedy."""
-    with pytest.raises(TrackingError, match=r"customer-segments has no version '99' .* train one first"):
-        promote(logged.tracking, "99")
 
 
 def test_a_missing_alias_says_so(logged: Logged) -> None:

@@ -63,7 +63,8 @@ def with_patronage(source: Path, output: Path) -> tuple[float, float]:
 
     from patronage.assigners.centroid import CentroidAssigner
     from patronage.catalogue import Catalogue, Feature
-    from patronage.model import Calibration, SegmentationModel
+    from patronage.confidence import Calibration
+    from patronage.model import SegmentationModel
     from patronage.representation import StandardRepresentation
     from patronage.scoring import FileOutput, from_file, score
     from patronage.segments import Segment
@@ -76,7 +77,11 @@ def with_patronage(source: Path, output: Path) -> tuple[float, float]:
         representation,
         CentroidAssigner(centres=centres),
         tuple(Segment(f"S{n:02d}", f"Group {n}", 0.2, 1, None, 1.0, ()) for n in range(1, N_SEGMENTS + 1)),
-        Calibration(np.array([0.0, 1.0]), np.array([0.5, 1.0]), np.tile(np.linspace(0, 9, 101), (N_SEGMENTS, 1))),
+        Calibration(
+            np.array([0.0, 1.0]),
+            np.tile([0.5, 1.0], (N_SEGMENTS, 1)),
+            np.tile(np.linspace(0, 9, 101), (N_SEGMENTS, 1)),
+        ),
         182,
         91,
         date(2024, 1, 1),

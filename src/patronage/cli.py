@@ -6,7 +6,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,6 +20,8 @@ from patronage.usage import COMMON, HELP, USAGE
 if TYPE_CHECKING:
     from patronage.config import SweepPlan
     from patronage.diagnosis import Diagnosis
+    from patronage.model import SegmentationModel
+    from patronage.scoring import Input
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +77,9 @@ def _run(command: str, rest: list[str]) -> int:
     commands: dict[str, Callable[[dict[str, Any]], int]] = {
         "train": _train,
         "promote": _promote,
+        "rollback": _rollback,
         "score": _score,
+        "export": _export,
         "features": _features,
         "ui": _ui,
     }
@@ -87,6 +94,8 @@ def _flags(rest: list[str]) -> tuple[str | None, bool, bool, list[str]]:
             show = True
         elif argument in ("-m", "--multirun"):
             multirun = True
+        elif argument == "--force":
+            overrides.append("force=true")
         elif argument == "--config-dir":
             config_dir = next(waiting, None)
             if config_dir is None:
@@ -182,6 +191,7 @@ def _train(config: dict[str, Any]) -> int:
         lines = ["no candidate passed; nothing is registered.", *misses, advice]
         raise NoCandidatePassedError("\n".join(lines))
     terminal.segments(trained.model.segments, trained.confirm)
+    terminal.succession(trained.model.about)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")
     return 0
 
@@ -206,65 +216,53 @@ def _sweep(plan: SweepPlan, asked: str, *, show: bool) -> int:
         _told(f"patronage train: no winner, nothing is registered: {swept.choice.reason}.", 3)
     else:
         terminal.segments(swept.trained.model.segments, swept.trained.confirm)
+        terminal.succession(swept.trained.model.about)
         print(f"registered version {swept.trained.version}, alias challenger; next: patronage promote")
     return swept.exit_status
 
 
 def _promote(config: dict[str, Any]) -> int:
+    from patronage import terminal  # noqa: PLC0415
+    from patronage.challenge import ChallengeGates  # noqa: PLC0415
     from patronage.tracking import Tracking, promote  # noqa: PLC0415
 
+    tracking, gates = Tracking(**config["tracking"]), ChallengeGates(**config["gates"])
+    terminal.promotion(
+        tracking.registered_model, promote(tracking, config["version"], gates=gates, force=config["force"])
+    )
+    return 0
+
+
+def _rollback(config: dict[str, Any]) -> int:
+    from patronage import terminal  # noqa: PLC0415
+    from patronage.tracking import Tracking, rollback  # noqa: PLC0415
+
     tracking = Tracking(**config["tracking"])
-    version, former = promote(tracking, config["version"])
-    before = f"; version {former} is now previous" if former is not None and former != version else ""
-    print(f"{tracking.registered_model} version {version} is champion{before}")
+    terminal.promotion(tracking.registered_model, rollback(tracking))
     return 0
 
 
 def _score(config: dict[str, Any]) -> int:
-    from patronage.config import data_source, day, positive  # noqa: PLC0415
-    from patronage.journal import warn  # noqa: PLC0415
+    from patronage.config import day, positive, probability  # noqa: PLC0415
     from patronage.progress_bars import progress_bars  # noqa: PLC0415
-    from patronage.scoring import (  # noqa: PLC0415
-        DatabaseOutput,
-        FileOutput,
-        from_database,
-        from_file,
-        from_tables,
-        score,
-    )
-    from patronage.tables import open_tables  # noqa: PLC0415
+    from patronage.scoring import DatabaseOutput, FileOutput, score  # noqa: PLC0415
     from patronage.tables.database import is_url  # noqa: PLC0415
     from patronage.tracking import Tracking, load_model  # noqa: PLC0415
-    from patronage.validation import check_tables  # noqa: PLC0415
 
     if (config["input"] is None) == (config["data"] is None):
         raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
-    given, output, as_of = config["input"], config["output"], day("as_of", config["as_of"])
+    output, chunk_rows = config["output"], positive("chunk_rows", config["chunk_rows"])
+    as_of = day("as_of", config["as_of"])
     target = DatabaseOutput(output, config["output_table"]) if is_url(output) else FileOutput(Path(output))
     target.check()  # before a model is fetched
-    # MLflow itself would try a server that does not answer for minutes without a word.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    least = config["min_confidence"]
+    if least is not None:
+        probability("min_confidence", least)
     model, found = load_model(Tracking(**config["tracking"]), config["model"])
-    options = {
-        "found": found,
-        "chunk_rows": positive("chunk_rows", config["chunk_rows"]),
-        "resume": config["resume"],
-    }
-    with progress_bars(quiet=config["quiet"]):
-        if given is None:
-            with open_tables(data_source(config["data"])) as tables:
-                check_tables(tables)
-                if model.about.get("data") not in (None, tables.source.name):
-                    warn(
-                        f"the model was trained on data={model.about['data']}, these tables are "
-                        f"data={tables.source.name}"
-                    )
-                scored = score(model, from_tables(tables, model, as_of), target, **options)
-        elif is_url(given):
-            scored = score(model, from_database(given, config["input_table"], as_of), target, **options)
-        else:
-            scored = score(model, from_file(Path(given), model, as_of), target, **options)
+    if least is not None:
+        model = replace(model, min_confidence=least)
+    with progress_bars(quiet=config["quiet"]), _customers(config, model, as_of) as given:
+        scored = score(model, given, target, found=found, chunk_rows=chunk_rows, resume=config["resume"])
     print(f"{scored.n_customers:,} customers scored with {found}: {scored.output}")
     for segment, (name, n) in scored.counts.items():
         print(f"  {segment:<11} {n:>8,}  {n / scored.n_customers:6.1%}  {name}")
@@ -272,6 +270,59 @@ def _score(config: dict[str, Any]) -> int:
         print(f"  set aside   {n:>8,}          {reason}")
     if scored.rejected_file is not None:
         print(f"rows set aside: {scored.rejected_file}")
+    return 0
+
+
+@contextmanager
+def _customers(config: dict[str, Any], model: SegmentationModel, as_of: date | None) -> Iterator[Input]:
+    """What is to be scored: raw tables, which stay open meanwhile, or a feature table in a file or a database."""
+    from patronage.config import data_source  # noqa: PLC0415
+    from patronage.journal import warn  # noqa: PLC0415
+    from patronage.scoring import from_database, from_file, from_tables  # noqa: PLC0415
+    from patronage.tables import open_tables  # noqa: PLC0415
+    from patronage.tables.database import is_url  # noqa: PLC0415
+    from patronage.validation import check_tables  # noqa: PLC0415
+
+    given = config["input"]
+    if given is not None and is_url(given):
+        yield from_database(given, config["input_table"], as_of)
+        return
+    if given is not None:
+        yield from_file(Path(given), model, as_of)
+        return
+    with open_tables(data_source(config["data"])) as tables:
+        check_tables(tables)
+        if model.about.get("data") not in (None, tables.source.name):
+            warn(f"the model was trained on data={model.about['data']}, these tables are data={tables.source.name}")
+        yield from_tables(tables, model, as_of)
+
+
+def _export(config: dict[str, Any]) -> int:
+    from patronage.audiences import AudienceOptions, export, require_former_export  # noqa: PLC0415
+    from patronage.config import day, positive  # noqa: PLC0415
+    from patronage.progress_bars import progress_bars  # noqa: PLC0415
+    from patronage.tracking import Tracking, load_model  # noqa: PLC0415
+
+    if config["input"] is not None and config["data"] is not None:
+        raise InvalidConfigError("give data=… (raw tables) or input=… (a feature table), not both.")
+    output, chunk_rows = Path(config["output"]), positive("chunk_rows", config["chunk_rows"])
+    as_of = day("as_of", config["as_of"])
+    options = AudienceOptions(config["audience_format"], config["audience_min_confidence"])
+    require_former_export(output)  # before a model is fetched
+    model, found = load_model(Tracking(**config["tracking"]), config["model"])
+    alone = config["input"] is None and config["data"] is None
+    with progress_bars(quiet=config["quiet"]), nullcontext() if alone else _customers(config, model, as_of) as given:
+        exported = export(model, output, given, options, found=found, chunk_rows=chunk_rows)
+    print(f"{found} exported: {output}/model")
+    if alone:
+        return 0
+    print(f"{exported.n_customers:,} customers in {len(exported.audiences)} audiences: {output}/audiences")
+    for audience in exported.audiences:
+        print(f"  {audience.customers:>8,}  {audience.share:6.1%}  {audience.file}")
+    if exported.n_left_out:
+        print(f"  {exported.n_left_out:>8,}          left out, confidence below {options.audience_min_confidence:g}")
+    for reason, n in exported.rejected.items():
+        print(f"  {n:>8,}          set aside: {reason}")
     return 0
 
 
@@ -294,7 +345,8 @@ def _features(config: dict[str, Any]) -> int:
     with open_tables(data_source(config["data"])) as tables:
         check_tables(tables)
         if model is not None:
-            table, catalogue = features_of(tables, model, as_of), Catalogue(model.catalogue.basis)
+            table = features_of(tables, model, as_of)
+            catalogue = Catalogue(tuple(feature for feature in model.inputs if feature.name in table.frame.columns))
         else:
             lookback_days = positive("lookback_days", config["lookback_days"])
             declared = features(config["features"])

@@ -17,7 +17,7 @@ import numpy as np
 from patronage.assigners import UNASSIGNED, Assigner
 from patronage.assigners.bisecting import BisectingAssigner
 from patronage.assigners.centroid import CentroidAssigner
-from patronage.assigners.density import DensityAssigner
+from patronage.assigners.density import MAX_TOLERANCE, DensityAssigner
 from patronage.assigners.grid import GridAssigner
 from patronage.assigners.mixture import MixtureAssigner
 from patronage.assigners.typing_tool import TypingAssigner
@@ -71,6 +71,9 @@ class Clusterer:
         space of the run's representation.
     embedding : Embedding, optional
         The map on which groups are found; default: that of the run's representation, if it has one.
+    neighbour_tolerance : float in [0, 10], default 0
+        How much farther than the nearest neighbours those may be by which a density clusterer's rows are placed, see
+        `DensityAssigner`; 0 is exact.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Clusterer:
     noise: str = "keep"
     features: tuple[str, ...] = ()
     embedding: Embedding | None = None
+    neighbour_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the declaration."""
@@ -90,6 +94,16 @@ class Clusterer:
         if self.noise not in NOISE:
             raise InvalidConfigError(
                 f"clusterer.{self.name}: noise must be one of {', '.join(NOISE)}; got {self.noise!r}."
+            )
+        if not 0 <= self.neighbour_tolerance <= MAX_TOLERANCE:
+            raise InvalidConfigError(
+                f"clusterer.{self.name}: neighbour_tolerance must be from 0 (exact) to {MAX_TOLERANCE:g}; "
+                f"got {self.neighbour_tolerance}."
+            )
+        if self.neighbour_tolerance > 0 and (ESTIMATORS[self.target] != "density" or self.embedding is not None):
+            raise InvalidConfigError(
+                f"clusterer.{self.name}: neighbour_tolerance must be 0, got {self.neighbour_tolerance}: only "
+                "hdbscan.HDBSCAN without an embedding places customers by their neighbours; leave it out."
             )
         unknown = sorted({*self.parameters, *self.grid} - set(_estimator_class(self.target)().get_params()))
         if unknown:
@@ -203,7 +217,7 @@ def fit_clusterer(
         few = _too_few_distinct(wanted, points) if _may_part_equals(fitted) else None
         if kind == "typing":
             return few or _typing_tool(fitted, points, space, clusterer.noise)
-        return few or _assigner(fitted, kind, clusterer.noise)
+        return few or _assigner(fitted, kind, clusterer)
     except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError, OSError) as error:
         return Failure(_in_one_line(error))
 
@@ -232,7 +246,7 @@ def _hopeless(settings: Mapping[str, Any], wanted: object, n_customers: int) -> 
     return None
 
 
-def _assigner(fitted: Any, kind: str, noise: str) -> Assigner | Failure:  # noqa: ANN401 - the estimators are untyped
+def _assigner(fitted: Any, kind: str, clusterer: Clusterer) -> Assigner | Failure:  # noqa: ANN401 - they are untyped
     if kind == "centroid":
         return CentroidAssigner(centres=fitted.cluster_centers_)
     if kind == "bisecting":
@@ -245,7 +259,9 @@ def _assigner(fitted: Any, kind: str, noise: str) -> Assigner | Failure:  # noqa
         )
     if fitted.labels_.max() < 0:
         return Failure(_ONLY_NOISE)
-    return DensityAssigner.from_hdbscan(fitted, noise=noise)
+    return DensityAssigner.from_hdbscan(
+        fitted, noise=clusterer.noise, neighbour_tolerance=clusterer.neighbour_tolerance
+    )
 
 
 def _typing_tool(fitted: Any, points: np.ndarray, space: np.ndarray, noise: str) -> Assigner | Failure:  # noqa: ANN401

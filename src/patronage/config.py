@@ -224,6 +224,8 @@ def training(config: Mapping[str, Any]) -> Training:
         policy=Policy(selection["weights"], selection["tolerance"], Gates(**selection["gates"])),
         fit_rows=_fit_rows(config["fit_rows"], max(one.most_segments for one in tried)),
         n_refits=positive("stability_refits", config["stability_refits"]),
+        min_confidence=probability("min_confidence", config["min_confidence"]),
+        min_prospect_confidence=probability("min_prospect_confidence", config["min_prospect_confidence"]),
         seed=_seed(config["seed"]),
         workers=positive("workers", config["workers"]),
         output=Path(config["output"]).resolve(),
@@ -321,6 +323,7 @@ def clusterers(config: Mapping[str, Mapping[str, Any]]) -> tuple[Clusterer, ...]
             entry["noise"],
             tuple(entry["features"]),
             _embedding(f"clusterer.{name}.embedding", entry["embedding"]),
+            entry["neighbour_tolerance"],
         )
         for name, entry in config.items()
     )
@@ -349,6 +352,13 @@ def positive(option: str, number: int) -> int:
     """A whole number from 1 on."""
     if not 1 <= number <= _LARGEST:
         raise InvalidConfigError(f"{option} must be from 1 to {_LARGEST:,}; got {number}.")
+    return number
+
+
+def probability(option: str, number: float) -> float:
+    """A number from 0 to 1."""
+    if not 0 <= number <= 1:
+        raise InvalidConfigError(f"{option} must be from 0 to 1; got {number:g}.")
     return number
 
 

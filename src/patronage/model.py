@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.isotonic import IsotonicRegression
 
 from patronage import __version__
 from patronage.assigners import UNASSIGNED, Assigner, Assignment
@@ -23,14 +22,16 @@ from patronage.assigners.density import DensityAssigner
 from patronage.assigners.grid import GridAssigner
 from patronage.assigners.mixture import MixtureAssigner
 from patronage.assigners.typing_tool import TypingAssigner
-from patronage.catalogue import Catalogue
+from patronage.catalogue import Catalogue, Feature
+from patronage.confidence import Calibration
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
+from patronage.prospects import ProfileClassifier
 from patronage.recipe import REPRESENTATIONS, Representation
 from patronage.segments import DORMANT_ID, RESERVED_NAMES, UNASSIGNED_ID, Segment, Trait
 from patronage.writing import sync
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 """The only type beyond skops' own defaults that a package may hold; never read from the package itself."""
 
@@ -43,51 +44,33 @@ ASSIGNERS: Mapping[str, Any] = {
     "typing": TypingAssigner,
     "grid": GridAssigner,
 }
-_QUANTILES = np.linspace(0, 1, 101)
+
+
+STATUSES = (ACTIVE, DORMANT, PROSPECT)
+BASES = ("behaviour", "profile", "none")
+"""What a customer was placed by; `Placed.basis` points into it."""
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What turns margins into confidence, and distances into atypicality.
+class Placed:
+    """Where customers were placed, in numbers.
 
     Attributes
     ----------
-    margins, confidences : ndarray of shape (n_knots,)
-        Isotonic curve: probability that a refit keeps an assignment of this margin.
-    distances : ndarray of shape (n_segments, 101)
-        Percentiles of the training distances, per segment.
+    code : ndarray of shape (n_customers,), int
+        Position in `SegmentationModel.texts`.
+    runner_up : ndarray of shape (n_customers,), int
+        Likewise; −1 where there is none.
+    confidence, atypicality : ndarray of shape (n_customers,)
+    basis : ndarray of shape (n_customers,), int
+        Position in `BASES`.
     """
 
-    margins: np.ndarray
-    confidences: np.ndarray
-    distances: np.ndarray
-
-    @classmethod
-    def learn(
-        cls, assignment: Assignment, stayed: np.ndarray, n_segments: int, refitted: np.ndarray | None = None
-    ) -> Calibration:
-        """Learn from training customers and the share of refits that kept each one's segment.
-
-        Parameters
-        ----------
-        assignment : Assignment
-            Of all training customers.
-        stayed : ndarray of shape (n_refitted,)
-            Of those that refits have labelled.
-        n_segments : int
-        refitted : ndarray of shape (n_customers,), bool, optional
-            Which these are; default: all.
-        """
-        rows = np.ones(len(assignment.label), dtype=bool) if refitted is None else refitted
-        assigned = assignment.label[rows] != UNASSIGNED
-        curve = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-        curve.fit(assignment.margin[rows][assigned], stayed[assigned])
-        distances = np.zeros((n_segments, len(_QUANTILES)))
-        for segment in range(n_segments):
-            inside = assignment.distance[assignment.label == segment]
-            if len(inside):
-                distances[segment] = np.quantile(inside, _QUANTILES)
-        return cls(np.asarray(curve.X_thresholds_), np.asarray(curve.y_thresholds_), distances)
+    code: np.ndarray
+    runner_up: np.ndarray
+    confidence: np.ndarray
+    atypicality: np.ndarray
+    basis: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -107,8 +90,16 @@ class SegmentationModel:
         The window that features were built with.
     trained_as_of : date
         The newest day at training.
+    recipe : mapping
+        How representation and assigner were made, as `Recipe.to_dict` tells it: what a challenger is compared with.
+    last_number : int
+        The highest number that a segment's id was ever given, by this model or one before it.
     about : mapping
         Headline figures and provenance, for people.
+    min_confidence : float in [0, 1], default 0
+        An active customer whose segment a refit is less likely to keep is placed nowhere.
+    profiles : ProfileClassifier, optional
+        Places customers who never bought; None where profiles cannot tell segments apart.
     """
 
     catalogue: Catalogue
@@ -119,12 +110,31 @@ class SegmentationModel:
     lookback_days: int
     outcome_days: int
     trained_as_of: date
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    last_number: int = 0
     about: Mapping[str, Any] = field(default_factory=dict)
+    min_confidence: float = 0.0
+    profiles: ProfileClassifier | None = None
 
     @property
     def input_columns(self) -> list[str]:
-        """Feature columns that scoring reads."""
+        """Feature columns that scoring needs."""
         return [feature.name for feature in self.catalogue.basis]
+
+    @property
+    def profile_inputs(self) -> tuple[Feature, ...]:
+        """Further features, that only customers who never bought are placed by; a table may lack them."""
+        read = () if self.profiles is None else self.profiles.names
+        return tuple(one for one in self.catalogue.features if one.name in read and one.role != "basis")
+
+    @property
+    def inputs(self) -> tuple[Feature, ...]:
+        """All features that scoring reads."""
+        return (*self.catalogue.basis, *self.profile_inputs)
+
+    def lacking_profile(self, columns: Collection[str]) -> list[str]:
+        """Features that a table lacks to place customers who never bought; these are then unassigned."""
+        return [feature.name for feature in self.profile_inputs if feature.name not in columns]
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Place customers in segments, each row by itself.
@@ -133,50 +143,76 @@ class SegmentationModel:
         ----------
         features : DataFrame of shape (n_customers, …)
             Columns of `input_columns`; values that are empty are imputed as in training. ``customer_status``
-            (active, dormant, prospect) decides who is placed; without it everyone counts as active.
+            (active, dormant, prospect) decides how a customer is placed; without it everyone counts as active.
+            Prospects are placed if all of `profile_inputs` are there too.
 
         Returns
         -------
         DataFrame of shape (n_customers, 6)
             ``segment_id, segment_name, confidence, runner_up_id, atypicality, basis``, on the same index.
+            ``basis`` is ``behaviour``; of prospects it is ``profile``, or ``none`` for those who are not placed.
+            ``confidence`` is the probability that a refit keeps the segment; of prospects, that a customer of this
+            profile is in it. Who is less certain than the model asks for is unassigned, without a confidence, and
+            ``runner_up_id`` is then the segment it would have been. Atypicality is a matter of behaviour: prospects
+            have none.
 
         Raises
         ------
         InvalidInputError
             A feature of the model is not there, or a column holds something else than numbers or categories.
         """
-        prepared = self._prepare(features)
-        status = _status(features)
-        active = status == ACTIVE
-        # Texts are looked up by number: a column of Python strings per row would take half the time of scoring.
-        reserved = (UNASSIGNED_ID, DORMANT_ID)
-        ids = pd.array([*(segment.id for segment in self.segments), *reserved], dtype="str")
-        names = pd.array(
-            [*(segment.name for segment in self.segments), *(RESERVED_NAMES[one] for one in reserved)], dtype="str"
-        )
-        nowhere, dormant = len(self.segments), len(self.segments) + 1
-        code = np.where(status == DORMANT, dormant, nowhere)
-        runner_up = np.full(len(features), -1)
-        confidence = np.full(len(features), np.nan)
-        atypicality = np.full(len(features), np.nan)
-        if active.any():
-            placed = self.assigner.assign(self.representation.transform(prepared.loc[active]))
-            code[active] = np.where(placed.label == UNASSIGNED, nowhere, placed.label)
-            runner_up[active] = np.where(placed.runner_up == UNASSIGNED, -1, placed.runner_up)
-            curve = np.interp(placed.margin, self.calibration.margins, self.calibration.confidences)
-            confidence[active] = np.where(placed.label == UNASSIGNED, np.nan, curve)
-            atypicality[active] = self._atypicality(placed)
+        placed = self.place(features)
+        ids, names = (pd.array(texts, dtype="str") for texts in self.texts)
         return pd.DataFrame(
             {
-                "segment_id": ids.take(code),
-                "segment_name": names.take(code),
-                "confidence": confidence,
-                "runner_up_id": ids.take(runner_up, allow_fill=True),
-                "atypicality": atypicality,
-                "basis": pd.array(["behaviour", "none"], dtype="str").take((status == PROSPECT).astype(int)),
+                "segment_id": ids.take(placed.code),
+                "segment_name": names.take(placed.code),
+                "confidence": placed.confidence,
+                "runner_up_id": ids.take(placed.runner_up, allow_fill=True),
+                "atypicality": placed.atypicality,
+                "basis": pd.array(BASES, dtype="str").take(placed.basis),
             },
             index=features.index,
         )
+
+    @property
+    def texts(self) -> tuple[list[str], list[str]]:
+        """Ids and names that `Placed.code` points into: the segments', then those of unassigned and dormant."""
+        return (
+            [*(segment.id for segment in self.segments), UNASSIGNED_ID, DORMANT_ID],
+            [*(segment.name for segment in self.segments), RESERVED_NAMES[UNASSIGNED_ID], RESERVED_NAMES[DORMANT_ID]],
+        )
+
+    def place(self, features: pd.DataFrame) -> Placed:
+        """As `predict`, in numbers: texts per row would take half the time of scoring."""
+        self.require_columns(features.columns)
+        prepared = _prepare(features, self.catalogue.basis)
+        status = _status(features)
+        active, dormant, prospect = (status == code for code in range(len(STATUSES)))
+        nowhere = len(self.segments)
+        code = np.where(dormant, nowhere + 1, nowhere)
+        runner_up = np.full(len(features), -1)
+        confidence = np.full(len(features), np.nan)
+        atypicality = np.full(len(features), np.nan)
+        basis = np.where(prospect, 2, 0)
+        if active.any():
+            one = self.assigner.assign(
+                self.representation.transform(prepared if active.all() else prepared.loc[active])
+            )
+            sure = self.calibration.confidence(one)
+            withheld = sure < self.min_confidence
+            code[active] = np.where((one.label == UNASSIGNED) | withheld, nowhere, one.label)
+            # UNASSIGNED is −1, which takes no id.
+            runner_up[active] = np.where(withheld, one.label, one.runner_up)
+            confidence[active] = np.where(withheld, np.nan, sure)
+            atypicality[active] = self._atypicality(one)
+        if self.profiles is not None and prospect.any() and not self.lacking_profile(features.columns):
+            read = [feature for feature in self.inputs if feature.name in self.profiles.names]
+            typed = self.profiles.place(_prepare(features.loc[prospect], read))
+            code[prospect] = np.where(typed.label == UNASSIGNED, nowhere, typed.label)
+            runner_up[prospect], confidence[prospect] = typed.runner_up, typed.confidence
+            basis[prospect] = np.where(typed.label == UNASSIGNED, 2, 1)
+        return Placed(code, runner_up, confidence, atypicality, basis)
 
     def require_columns(self, columns: Collection[str]) -> None:
         """Check that a feature table has what scoring reads.
@@ -195,31 +231,8 @@ class SegmentationModel:
                 "and data=… scores raw tables."
             )
 
-    def _prepare(self, features: pd.DataFrame) -> pd.DataFrame:
-        self.require_columns(features.columns)
-        columns: dict[str, pd.Series] = {}
-        for feature in self.catalogue.basis:
-            if feature.is_text:
-                columns[feature.name] = features[feature.name].astype("str")
-            else:
-                numbers = pd.to_numeric(features[feature.name], errors="coerce").astype(float)
-                bad = int((numbers.isna() & features[feature.name].notna()).sum() + np.isinf(numbers).sum())
-                if bad:
-                    raise InvalidInputError(
-                        f"feature table, column {feature.name}: {bad:,} value(s) are no finite numbers; "
-                        "mend them or leave them empty."
-                    )
-                columns[feature.name] = numbers
-        return pd.DataFrame(columns, index=features.index)
-
     def _atypicality(self, placed: Assignment) -> np.ndarray:
-        if self.assigner.kind == "density":
-            return placed.distance
-        result = np.ones(len(placed.label))  # who is in no segment is as far out as can be
-        for segment in range(len(self.segments)):
-            inside = placed.label == segment
-            result[inside] = np.interp(placed.distance[inside], self.calibration.distances[segment], _QUANTILES)
-        return result
+        return placed.distance if self.assigner.kind == "density" else self.calibration.atypicality(placed)
 
     def save(self, folder: Path) -> None:
         """Write the package; an existing one is replaced as a whole, and never left half-written.
@@ -246,6 +259,8 @@ class SegmentationModel:
     def _write(self, folder: Path) -> None:
         arrays = {f"assigner/{name}": array for name, array in self.assigner.arrays().items()}
         arrays |= {f"calibration/{name}": array for name, array in vars(self.calibration).items()}
+        if self.profiles is not None:
+            arrays |= {f"profiles/{name}": array for name, array in self.profiles.arrays().items()}
         representation: dict[str, Any] = {"kind": self.representation.kind, **self.representation.state()}
         arrays |= {f"representation/{name}": array for name, array in self.representation.arrays().items()}
         if trees := self.representation.trees():
@@ -262,7 +277,11 @@ class SegmentationModel:
             "catalogue": self.catalogue.to_dict(),
             "representation": representation,
             "assigner": self.assigner.kind,
+            "min_confidence": self.min_confidence,
+            "profiles": None if self.profiles is None else self.profiles.state(),
             "segments": [asdict(segment) for segment in self.segments],
+            "recipe": dict(self.recipe),
+            "last_number": self.last_number,
             "about": dict(self.about),
         }
         np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type] # numpy's stub lacks the keywords
@@ -308,6 +327,7 @@ class SegmentationModel:
         def part(prefix: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
+        profiles = document["profiles"]
         model = cls(
             catalogue=Catalogue.from_dict(document["catalogue"]),
             representation=_read_representation(folder, document["representation"], part("representation/")),
@@ -320,7 +340,11 @@ class SegmentationModel:
             lookback_days=document["lookback_days"],
             outcome_days=document["outcome_days"],
             trained_as_of=date.fromisoformat(document["trained_as_of"]),
+            recipe=document["recipe"],
+            last_number=document["last_number"],
             about=document["about"],
+            min_confidence=document["min_confidence"],
+            profiles=None if profiles is None else ProfileClassifier.from_state(profiles, part("profiles/")),
         )
         model._check()
         return model
@@ -333,31 +357,22 @@ class SegmentationModel:
         ValueError
             They do not.
         """
-        n_segments, curve = self.assigner.n_segments, self.calibration
-        sound = (
-            len(self.segments) == n_segments
-            and curve.distances.shape == (n_segments, len(_QUANTILES))
-            and curve.margins.ndim == 1
-            and curve.margins.shape == curve.confidences.shape
-            and len(curve.margins) > 0
-            and all(np.issubdtype(array.dtype, np.floating) for array in vars(curve).values())
-            and all(np.isfinite(array).all() for array in vars(curve).values())
-            and (np.diff(curve.margins) >= 0).all()
-            and ((curve.confidences >= 0) & (curve.confidences <= 1)).all()
-        )
-        if not sound:
-            raise ValueError("segments, assigner and calibration do not belong together")
+        n_segments = self.assigner.n_segments
+        if len(self.segments) != n_segments or not 0 <= self.min_confidence <= 1:
+            raise ValueError("segments and assigner do not belong together")
+        self.calibration.require_sound(n_segments)
         nobody = pd.DataFrame(
-            {
-                feature.name: pd.Series([None], dtype="str" if feature.is_text else "float64")
-                for feature in self.catalogue.basis
-            }
+            {feature.name: pd.Series([None], dtype="str" if feature.is_text else "float64") for feature in self.inputs}
         )
         # A customer of whom nothing is known takes the way of every other.
         point = self.representation.transform(nobody)
         if not np.isfinite(point).all():
             raise ValueError("the representation gives no finite point")
         self.assigner.assign(point)
+        if self.profiles is not None:
+            if self.profiles.n_segments != n_segments:
+                raise ValueError("profiles and segments do not belong together")
+            self.profiles.place(nobody)
 
 
 def require_replaceable(folder: Path) -> None:
@@ -379,17 +394,39 @@ def require_replaceable(folder: Path) -> None:
             )
 
 
+def _prepare(features: pd.DataFrame, declared: Sequence[Feature]) -> pd.DataFrame:
+    """Columns as texts and numbers, whatever type they come in."""
+    columns: dict[str, pd.Series] = {}
+    for feature in declared:
+        if feature.is_text:
+            columns[feature.name] = features[feature.name].astype("str")
+        else:
+            given = features[feature.name]
+            numbers = given
+            if given.dtype != np.float64:
+                numbers = pd.to_numeric(given, errors="coerce").astype(float)
+            bad = int(np.isinf(numbers.to_numpy()).sum())
+            if numbers is not given:
+                bad += int((numbers.isna() & given.notna()).sum())
+            if bad:
+                raise InvalidInputError(
+                    f"feature table, column {feature.name}: {bad:,} value(s) are no finite numbers; "
+                    "mend them or leave them empty."
+                )
+            columns[feature.name] = numbers
+    return pd.DataFrame(columns, index=features.index)
+
+
 def _status(features: pd.DataFrame) -> np.ndarray:
+    """Position of each customer's status in `STATUSES`, of shape (n_customers,)."""
     if "customer_status" not in features.columns:
-        return np.full(len(features), ACTIVE, dtype=object)
-    status = features["customer_status"].astype(object).to_numpy()
-    unknown = ~np.isin(status.astype(str), [ACTIVE, DORMANT, PROSPECT])
-    if unknown.any():
+        return np.zeros(len(features), dtype=int)
+    status = np.asarray(pd.Index(STATUSES).get_indexer(pd.Index(features["customer_status"])))
+    if n_unknown := int((status < 0).sum()):
         raise InvalidInputError(
-            f"feature table, column customer_status: {int(unknown.sum()):,} value(s) are none of "
-            f"{ACTIVE}, {DORMANT}, {PROSPECT}."
+            f"feature table, column customer_status: {n_unknown:,} value(s) are none of {', '.join(STATUSES)}."
         )
-    return np.asarray(status)
+    return status
 
 
 def _read_representation(folder: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Representation:

@@ -48,6 +48,10 @@ class Observed:
         """Some of the customers; ``rows`` of shape (n_customers,), bool."""
         return Observed(self.features.loc[rows], self.outcomes.loc[rows], self.rfm.loc[rows])
 
+    def with_features(self, names: Sequence[str]) -> Observed:
+        """The same customers with some of the features."""
+        return Observed(self.features[list(names)], self.outcomes, self.rfm)
+
     def thinned(self, most: int | None) -> Observed:
         """The customers that are fitted to, by `fitted_customers`; the object itself if that is all of them."""
         rows = fitted_customers(self.features.index, most)

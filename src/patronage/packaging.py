@@ -3,72 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from patronage.assigners import UNASSIGNED
 from patronage.catalogue import Catalogue
-from patronage.continuity import carry_ids, first_ids
-from patronage.model import Calibration, SegmentationModel
-from patronage.recipe import FittedRecipe
+from patronage.challenge import Challenge
+from patronage.confidence import Calibration, confidence_reliability
+from patronage.continuity import Continuity
+from patronage.journal import note
+from patronage.model import SegmentationModel
+from patronage.numbering import Numbering
+from patronage.prospects import MIN_CONFIDENCE, Prospects, learn_prospects
 from patronage.refit import Refit
 from patronage.segments import describe_segments
 from patronage.selection import Verdict
 from patronage.windows import Window
 
 
-def number_segments(
-    again: Refit, backtested: FittedRecipe, judged_labels: np.ndarray, outcome: pd.Series | None
-) -> tuple[list[str], dict[str, float]]:
-    """Number segments by what they were worth in the backtest, and carry these ids over to the refit.
-
-    Where there is no outcome the largest segment comes first.
-
-    Parameters
-    ----------
-    again : Refit
-    backtested : FittedRecipe
-        The same recipe, fitted in the learn window.
-    judged_labels : ndarray of shape (n_customers,)
-        Labels of the judge window's customers by ``backtested``.
-    outcome : Series of shape (n_customers,), optional
-        What these customers were worth later.
-
-    Returns
-    -------
-    tuple
-        The id of each of the refit's segments, and id → mean later value per customer in the backtest.
-    """
-    if outcome is None:
-        sizes = np.bincount(
-            judged_labels[judged_labels != UNASSIGNED], minlength=backtested.assigner.n_segments
-        ).astype(float)
-        n_segments = again.fitted.assigner.n_segments
-        return carry_ids(again.backtest_labels, first_ids(sizes), again.assignment.label, n_segments), {}
-    later = outcome.to_numpy(float)
-    worth = np.array(
-        [
-            later[judged_labels == label].mean() if (judged_labels == label).any() else np.nan
-            for label in range(backtested.assigner.n_segments)
-        ]
-    )
-    former = first_ids(worth)
-    ids = carry_ids(again.backtest_labels, former, again.assignment.label, again.fitted.assigner.n_segments)
-    return ids, {segment: float(value) for segment, value in zip(former, worth, strict=True) if np.isfinite(value)}
-
-
 def package(
     again: Refit,
     features: pd.DataFrame,
     catalogue: Catalogue,
-    ids: list[str],
-    worth: dict[str, float],
+    numbered: Numbering,
     window: Window,
     about: dict[str, Any],
+    *,
+    min_confidence: float = 0.0,
+    min_prospect_confidence: float = MIN_CONFIDENCE,
+    prospects_exist: bool = True,
 ) -> SegmentationModel:
     """Describe the refit's segments and put all that scoring needs in one model.
+
+    What was found about confidence and prospects is told, and added to what the model knows of its making.
 
     Parameters
     ----------
@@ -76,39 +45,115 @@ def package(
     features : DataFrame of shape (n_customers, n_features)
         Active customers at the newest day.
     catalogue : Catalogue
-    ids, worth
-        As `number_segments` gives them.
+    numbered : Numbering
     window : Window
         The refit's.
     about : dict
         As `tell_about` gives it.
+    min_confidence : float, default 0
+        Active customers whose segment a refit is less likely to keep are placed nowhere.
+    min_prospect_confidence : float, default 0.5
+        Prospects whose segment is less probable by their profile are placed nowhere.
+    prospects_exist : bool, default True
+        Whether there can be customers who never bought: not so where there are no orders.
     """
     segments = describe_segments(
-        ids, again.assignment.label, features, catalogue.features, value_per_id=worth, jaccard=again.stable.jaccard
+        numbered.ids,
+        again.assignment.label,
+        features,
+        catalogue.features,
+        value_per_id=numbered.worth,
+        jaccard=again.stable.jaccard,
+        names=numbered.names,
     )
+    calibration = Calibration.learn(again.assignment, again.stable.stayed, len(segments), again.fitted_to)
+    prospects = Prospects(None, None, "without orders nobody is known to be a prospect")
+    if prospects_exist:
+        prospects = learn_prospects(
+            catalogue.features,
+            features.loc[again.fitted_to],
+            again.assignment.label[again.fitted_to],
+            len(segments),
+            min_confidence=min_prospect_confidence,
+        )
+    _tell_prospects(prospects)
     return SegmentationModel(
         catalogue=catalogue,
         representation=again.fitted.representation,
         assigner=again.fitted.assigner,
         segments=segments,
-        calibration=Calibration.learn(again.assignment, again.stable.stayed, len(segments), again.fitted_to),
+        calibration=calibration,
         lookback_days=window.lookback_days,
         outcome_days=window.outcome_days,
         trained_as_of=window.as_of,
-        about=about,
+        recipe=again.fitted.recipe.to_dict(),
+        last_number=numbered.last_number,
+        about={
+            **about,
+            "confidence": _about_confidence(again, calibration, features, min_confidence),
+            "prospects": {
+                "why_not": prospects.why_not,
+                "min_confidence": min_prospect_confidence,
+                "features": [] if prospects.classifier is None else prospects.classifier.names,
+                "evaluation": None if prospects.evaluation is None else asdict(prospects.evaluation),
+            },
+        },
+        min_confidence=min_confidence,
+        profiles=prospects.classifier,
     )
 
 
-def tell_about(winner: Verdict, confirm: Mapping[str, float], data: str) -> dict[str, Any]:
-    """What a model knows of its own making: candidate, reason, data and figures that apply."""
+def _about_confidence(
+    again: Refit, calibration: Calibration, features: pd.DataFrame, min_confidence: float
+) -> dict[str, Any]:
+    """Whether confidence holds, and how many customers are too uncertain to be in a segment."""
+    reliability = confidence_reliability(again.assignment, again.stable.kept, features.index, again.fitted_to)
+    withheld = float(np.mean(calibration.confidence(again.assignment) < min_confidence))
+    if min_confidence > 0:
+        note(
+            f"min_confidence={min_confidence:g}: {withheld:.1%} of the customers are unassigned, for a refit would "
+            "keep their segment with less probability"
+        )
+    return {
+        "min_confidence": min_confidence,
+        "withheld_share": withheld,
+        "reliability": None if reliability is None else asdict(reliability),
+    }
+
+
+def _tell_prospects(prospects: Prospects) -> None:
+    found = prospects.evaluation
+    if prospects.classifier is None or found is None:
+        note(f"customers who never bought stay unassigned: {prospects.why_not}")
+        return
+    note(
+        f"customers who never bought are placed by {len(prospects.classifier.names)} profile features: of held-out "
+        f"customers {found.placed_share:.0%} are placed"
+        + ("" if found.placed_accuracy is None else f", {found.placed_accuracy:.0%} of them in their own segment")
+    )
+
+
+def tell_about(
+    winner: Verdict,
+    confirm: Mapping[str, float],
+    data: str,
+    continuity: Continuity | None = None,
+    compared: Challenge | None = None,
+) -> dict[str, Any]:
+    """What a model knows of its own making: candidate, reason, data, figures that apply, and what it follows."""
 
     def finite(figures: Mapping[str, float]) -> dict[str, float]:
         return {name: round(float(value), 6) for name, value in figures.items() if np.isfinite(value)}
 
-    return {
+    about: dict[str, Any] = {
         "candidate": winner.row.name,
         "why": winner.reason,
         "data": data,
         "metrics": finite(winner.row.metrics),
         "confirm": finite(confirm),
     }
+    if continuity is not None:
+        about["continuity"] = [event.to_dict() for event in continuity.events]
+    if compared is not None:
+        about["champion"] = {"version": compared.version, "figures": compared.figures}
+    return about

@@ -7,10 +7,24 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+import pyarrow as pa
 
 from patronage.model import SegmentationModel
+from patronage.scoring.rows import CUSTOMER, as_text
 
 ARTIFACT = "segmentation"
+
+
+class Placed(pd.DataFrame):
+    """Customers with their segments, whose records say None where there is nothing.
+
+    MLflow's endpoint writes records as JSON, which knows no NaN: strict readers would refuse the whole answer.
+    """
+
+    def to_dict(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as pandas
+        """See `pandas.DataFrame.to_dict`."""
+        plain = pd.DataFrame(self).astype(object)
+        return plain.where(plain.notna(), None).to_dict(*arguments, **options)
 
 
 class SegmentationPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc] # loaded lazily by mlflow
@@ -28,9 +42,19 @@ class SegmentationPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[name-define
     ) -> pd.DataFrame:
         """Place customers in segments; ``customer_id`` is passed through where it is given."""
         scored = self.model.predict(model_input)
-        if "customer_id" in model_input.columns:
-            scored.insert(0, "customer_id", model_input["customer_id"].astype("str"))
-        return scored.reset_index(drop=True)
+        if CUSTOMER in model_input.columns:
+            scored.insert(0, CUSTOMER, _ids(model_input[CUSTOMER]))
+        return Placed(scored.reset_index(drop=True))
+
+
+def _ids(column: pd.Series) -> pd.Series:
+    """Ids as `patronage score` writes them: 7 and 7.0 are both "7"."""
+    try:
+        texts = as_text(CUSTOMER, pa.array(column, from_pandas=True))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # texts and numbers beside each other
+        each = [as_text(CUSTOMER, pa.array([value], from_pandas=True))[0].as_py() for value in column]
+        texts = pa.array(each, pa.string())
+    return pd.Series(texts.to_pandas(), index=column.index, dtype="str")
 
 
 mlflow.models.set_model(SegmentationPyfunc())

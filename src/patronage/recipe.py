@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from patronage.assigners import Assigner, Assignment
 from patronage.assigners.typing_tool import TypingAssigner
 from patronage.catalogue import FAMILIES, Feature
-from patronage.clusterers import Candidate, Failure, fit_clusterer
+from patronage.clusterers import Candidate, Clusterer, Failure, fit_clusterer
 from patronage.embedding import Embedding
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.representation import (
@@ -171,6 +171,26 @@ class Recipe:
     def name(self) -> str:
         """Name in the leaderboard."""
         return f"{self.candidate.name} · {self.representation.kind}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON, without the features; the grid is left out, for a choice was made."""
+        return {
+            "representation": asdict(self.representation),
+            "clusterer": asdict(replace(self.candidate.clusterer, grid={})),
+            "chosen": dict(self.candidate.chosen),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], features: tuple[Feature, ...]) -> Recipe:
+        """Rebuild from `to_dict`, checked as a configuration is."""
+        given = dict(plain["clusterer"])
+        embedding = given.pop("embedding")
+        clusterer = Clusterer(
+            **{**given, "features": tuple(given["features"])},
+            embedding=None if embedding is None else Embedding(**embedding),
+        )
+        choice = RepresentationChoice(**plain["representation"])
+        return cls(features, choice, Candidate(clusterer, dict(plain["chosen"])))
 
 
 @dataclass(frozen=True)

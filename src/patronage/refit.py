@@ -122,6 +122,6 @@ def refit_shortlist(
             results.append(FailedRefit(again.reason))
             continue
         own, before = placer.assign(again), placer.assign(former)
-        steadiness = stability(own.label[rows], labels, n_segments=again.assigner.n_segments)
+        steadiness = stability(own.label[rows], labels, n_segments=again.assigner.n_segments, each=True)
         results.append(Refit(again, own, before.label, steadiness, rows))
     return results

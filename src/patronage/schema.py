@@ -99,6 +99,7 @@ class ClustererSchema:
     noise: str = "keep"
     features: list[str] = field(default_factory=list)
     embedding: dict[str, Any] = field(default_factory=dict)
+    neighbour_tolerance: float = 0.0
 
 
 @dataclass
@@ -149,6 +150,8 @@ class TrainSchema:
     as_of: Optional[str] = None
     fit_rows: Optional[int] = None
     stability_refits: int = MISSING
+    min_confidence: float = MISSING
+    min_prospect_confidence: float = MISSING
     seed: int = MISSING
     workers: int = MISSING
     sweep_jobs: int = 1
@@ -168,8 +171,26 @@ class ScoreSchema:
     as_of: Optional[str] = None
     output: str = MISSING
     output_table: str = MISSING
+    min_confidence: Optional[float] = None
     chunk_rows: int = MISSING
     resume: bool = False
+    quiet: bool = False
+
+
+@dataclass
+class ExportSchema:
+    """Options of ``patronage export``; see `audiences.export`."""
+
+    data: Optional[DataSchema] = None
+    tracking: TrackingSchema = MISSING
+    model: str = MISSING
+    input: Optional[str] = None
+    input_table: Optional[str] = None
+    as_of: Optional[str] = None
+    output: str = MISSING
+    audience_format: str = MISSING
+    audience_min_confidence: float = MISSING
+    chunk_rows: int = MISSING
     quiet: bool = False
 
 
@@ -181,11 +202,30 @@ class FeaturesSchema(TrainSchema):
 
 
 @dataclass
+class ChallengeGatesSchema:
+    """See `challenge.ChallengeGates`."""
+
+    max_kept_loss: float = 0.0
+    max_ari_loss: float = 0.1
+    max_changed_share: float = 0.5
+
+
+@dataclass
 class PromoteSchema:
     """Options of ``patronage promote``."""
 
     tracking: TrackingSchema = MISSING
     version: str = MISSING
+    gates: ChallengeGatesSchema = field(default_factory=ChallengeGatesSchema)
+    force: bool = False
+    quiet: bool = False
+
+
+@dataclass
+class RollbackSchema:
+    """Options of ``patronage rollback``."""
+
+    tracking: TrackingSchema = MISSING
     quiet: bool = False
 
 
@@ -202,7 +242,9 @@ class UiSchema:
 SCHEMAS = {
     "train": TrainSchema,
     "score": ScoreSchema,
+    "export": ExportSchema,
     "features": FeaturesSchema,
     "promote": PromoteSchema,
+    "rollback": RollbackSchema,
     "ui": UiSchema,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,7 @@ def describe_segments(
     *,
     value_per_id: dict[str, float],
     jaccard: np.ndarray,
+    names: Mapping[str, str] | None = None,
 ) -> tuple[Segment, ...]:
     """Describe and name segments, in the order of their labels.
 
@@ -89,13 +90,15 @@ def describe_segments(
     value_per_id : dict
         Judged value per customer, by id.
     jaccard : ndarray of shape (n_segments,)
+    names : mapping, optional
+        Id → name, of segments that have one already: they keep it.
     """
     traits = [_traits(labels == label, features, declared) for label in range(len(ids))]
-    names = _unique_names(traits, ids)
+    named = _unique_names(traits, ids, names or {})
     return tuple(
         Segment(
             id=ids[label],
-            name=names[label],
+            name=named[label],
             share=float(np.mean(labels == label)),
             n_customers=int(np.sum(labels == label)),
             value_per_customer=value_per_id.get(ids[label]),
@@ -126,20 +129,30 @@ def _traits(inside: np.ndarray, features: pd.DataFrame, declared: Sequence[Featu
     return sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature))
 
 
-def _unique_names(traits: Sequence[list[Trait]], ids: Sequence[str]) -> list[str]:
-    """The fewest strongest traits that tell the segments apart, in whatever order; the id decides where none do."""
-    words: list[list[str]] = [[] for _ in traits]
-    unclear = set(range(len(traits)))
+def _unique_names(traits: Sequence[list[Trait]], ids: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    """The fewest strongest traits that tell the segments apart, in whatever order; the id decides where none do.
+
+    A segment whose name is known keeps it, and no other gets it.
+    """
+    fresh = [label for label, one in enumerate(ids) if one not in known]
+    words: dict[int, list[str]] = {label: [] for label in fresh}
+    unclear, taken = set(fresh), set(known.values())
     for n_traits in range(_TRAITS_IN_A_NAME, 6):
         for label in unclear:
             notable = [trait.label for trait in traits[label] if abs(trait.effect) >= _NOTABLE][:n_traits]
             words[label] = list(dict.fromkeys(notable))
-        sets = [frozenset(one) for one in words]
-        unclear = {label for label, one in enumerate(sets) if sets.count(one) > 1}
+        sets = [frozenset(words[label]) for label in fresh]
+        unclear = {
+            label for label in fresh if sets.count(frozenset(words[label])) > 1 or _sentence(words[label]) in taken
+        }
         if not unclear:
             break
-    names = [_sentence(one) or "Like the average customer" for one in words]
-    return [f"{name} ({ids[label]})" if label in unclear else name for label, name in enumerate(names)]
+    names = {label: _sentence(words[label]) or "Like the average customer" for label in fresh}
+    unclear |= {label for label in fresh if names[label] in taken}
+    return [
+        known[one] if one in known else f"{names[label]} ({one})" if label in unclear else names[label]
+        for label, one in enumerate(ids)
+    ]
 
 
 def _sentence(labels: Sequence[str]) -> str:

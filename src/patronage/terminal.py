@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from patronage.card import challenged, lineage
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import in_words, number_in_words
 from patronage.distribution import BINS, one_decimal, percent
@@ -22,6 +23,7 @@ from patronage.segments import Segment
 from patronage.selection import Selection, Verdict
 from patronage.sweep import Swept, comparison_frame
 from patronage.sweep.comparison import JobEnd, kept_in_words
+from patronage.tracking import Promotion
 
 SHOWN = 10
 _PLAIN_WIDTH = 160
@@ -142,6 +144,28 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
             highlight=False,
             soft_wrap=True,
         )
+
+
+def promotion(name: str, done: Promotion) -> None:
+    """Print who is in charge now, and how the two compared."""
+    changed = done.former is not None and done.former != done.version
+    before = f"; version {done.former} is now previous" if changed else ""
+    lines = [f"{name} version {done.version} is champion{before}"]
+    if changed and done.figures:
+        lines.append(challenged(done.figures, str(done.former)))
+    if done.forced:
+        lines.append(f"FORCED, although {'; '.join(done.forced)}")
+    for line in lines:
+        console().print(line, highlight=False, soft_wrap=True)
+
+
+def succession(about: Mapping[str, Any]) -> None:
+    """Print how a new model follows the champion, if there is one: what became of its segments, how recipes compare."""
+    lines = [lineage(about["continuity"])] if "continuity" in about else []
+    if compared := about.get("champion"):
+        lines.append(challenged(compared["figures"], compared["version"]))
+    for line in lines:
+        console().print(line, highlight=False, soft_wrap=True)
 
 
 def _candidate(verdict: Verdict, *, wide: bool) -> list[str]:

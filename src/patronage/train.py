@@ -13,6 +13,7 @@ import pandas as pd
 
 from patronage.backtest import Judged, judge_candidates, kept_unseen, open_judge, stabilities
 from patronage.catalogue import Catalogue, Feature
+from patronage.challenge import Challenge, Champion, Incumbent, challenge, observe_champion
 from patronage.clusterers import Clusterer, Failure
 from patronage.diagnosis import Diagnosis
 from patronage.evaluation.evidence import n_forecasts, select_customers
@@ -20,6 +21,7 @@ from patronage.evaluation.judgement import Judge, Row
 from patronage.features import build_features
 from patronage.journal import Journal, note, progress
 from patronage.model import SegmentationModel, require_replaceable
+from patronage.numbering import Numbering, number_segments
 from patronage.observation import (
     Observed,
     diagnose_features,
@@ -29,13 +31,13 @@ from patronage.observation import (
     require_customers,
     require_judgeable,
 )
-from patronage.packaging import number_segments, package, tell_about
+from patronage.packaging import package, tell_about
 from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import FittedRecipe, Recipe, RepresentationChoice, fit_recipes
 from patronage.refit import FailedRefit, Refit, refit_shortlist
 from patronage.selection import Policy, Selection, elect, select
 from patronage.tables import DataSource, open_tables
-from patronage.tracking import TrackedRun, Tracking, register, tracked_run
+from patronage.tracking import TrackedRun, Tracking, find_champion, register, tracked_run
 from patronage.validation import check_tables
 from patronage.windows import Windows
 
@@ -59,6 +61,8 @@ class Training:
         Most customers that anything is fitted to; all are placed, judged and described. None: all.
     n_refits : int
         Subsamples for stability.
+    min_confidence, min_prospect_confidence : float in [0, 1]
+        Customers, and prospects, who are less certain of their segment are unassigned; see `packaging.package`.
     seed, workers : int
     output : Path
         Folder of the packaged model.
@@ -78,6 +82,8 @@ class Training:
     policy: Policy
     fit_rows: int | None
     n_refits: int
+    min_confidence: float
+    min_prospect_confidence: float
     seed: int
     workers: int
     output: Path
@@ -108,6 +114,10 @@ class Prepared:
         Table → rows.
     digest : str
         Of all rows.
+    champion : Champion
+        The model in charge.
+    incumbent : Incumbent, optional
+        The same on these data; None where there is none that they can be compared by.
     """
 
     windows: Windows
@@ -121,6 +131,8 @@ class Prepared:
     headline: Feature | None
     counts: dict[str, int]
     digest: str
+    champion: Champion
+    incumbent: Incumbent | None
 
 
 @dataclass(frozen=True)
@@ -198,6 +210,8 @@ def train(training: Training) -> Trained:
 
 def prepare(training: Training, journal: Journal) -> Prepared:
     """Read the tables: build features and outcomes in every window."""
+    # First of all, so that a store that cannot be reached is known before the work begins.
+    champion = find_champion(training.tracking)
     with open_tables(training.data) as tables:
         with journal.stage("read and check tables"):
             check_tables(tables)
@@ -230,8 +244,21 @@ def prepare(training: Training, journal: Journal) -> Prepared:
                     f"fitted to {fitted_to.sum():,} of {len(fitted_to):,} customers (fit_rows), drawn by a hash of "
                     "their id; all are placed, judged and described"
                 )
+            incumbent = observe_champion(tables, champion, windows, catalogue, outcomes, (learn, judged))
     return Prepared(
-        windows, catalogue, diagnosis, learn, judged, last, newest.active, fitted_to, headline, counts, digest
+        windows,
+        catalogue,
+        diagnosis,
+        learn,
+        judged,
+        last,
+        newest.active,
+        fitted_to,
+        headline,
+        counts,
+        digest,
+        champion,
+        incumbent,
     )
 
 
@@ -323,6 +350,24 @@ def prove(training: Training, prepared: Prepared, tested: Backtest, journal: Jou
     return tested.finals[n].add_to(tested.rows[n], "final")
 
 
+def meet_champion(
+    training: Training, prepared: Prepared, tested: Backtest, incumbent: Incumbent, numbered: Numbering, winner: int
+) -> Challenge | None:
+    """Judge the champion's recipe where the winner was judged."""
+    changed = float("nan") if numbered.continuity is None else numbered.continuity.changed_share
+    return challenge(
+        incumbent,
+        tested.judge,
+        prepared.judged.features.index,
+        tested.candidates[winner].labels,
+        ari=tested.rows[winner].metrics["stability/ari"],
+        changed_share=changed,
+        n_refits=training.n_refits,
+        seed=training.seed,
+        workers=training.workers,
+    )
+
+
 def finish(
     training: Training,
     prepared: Prepared,
@@ -370,12 +415,35 @@ def finish(
         run.log_seconds(journal.seconds)
         return trained
 
+    incumbent, labels = prepared.incumbent, tested.candidates[winner].labels
+    numbered = number_segments(
+        again,
+        labels,
+        later,
+        former=None if incumbent is None else incumbent.former(prepared.newest.index),
+        last_number=prepared.champion.last_number,
+    )
+    compared = None
+    if incumbent is not None:
+        with journal.stage("compare with the champion's recipe"):
+            compared = meet_champion(training, prepared, tested, incumbent, numbered, winner)
     with journal.stage("describe, package and register"):
         headline = prepared.headline
-        ids, worth = number_segments(again, backtested, tested.candidates[winner].labels, later)
-        about = tell_about(selection.winner, confirm, training.data.name)
-        model = package(again, prepared.newest, prepared.catalogue, ids, worth, prepared.windows.refit, about)
+        about = tell_about(selection.winner, confirm, training.data.name, numbered.continuity, compared)
+        model = package(
+            again,
+            prepared.newest,
+            prepared.catalogue,
+            numbered,
+            prepared.windows.refit,
+            about,
+            min_confidence=training.min_confidence,
+            min_prospect_confidence=training.min_prospect_confidence,
+            prospects_exist=len(judged.rfm.columns) > 0,  # there are orders
+        )
         run.log_segments(model.segments, headline)
+        run.log_confidence(model.about)
+        run.log_champion(compared, numbered.continuity)
         version = register(run, model, prepared.newest)
         model.save(training.output)
         note(f"packaged in {training.output}")

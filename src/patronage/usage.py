@@ -8,7 +8,9 @@ patronage — customer segments that are judged by what they are worth later
   patronage init       look at your own files and propose their configuration
   patronage train      build segments from raw tables, judge them, register the best; -m tries combinations of options
   patronage promote    make the challenger the champion
+  patronage rollback   put the previous champion back
   patronage score      give every customer its segment
+  patronage export     write the model and one file of customers per segment
   patronage features   write the feature table
   patronage ui         open MLflow on the runs and models
 
@@ -55,6 +57,8 @@ what its segments are worth later, and refits, packages and registers the winner
   outcome_days=91                days over which later outcomes are measured
   as_of=2017-10-03               where past and future part; default: outcome_days before the newest day
   experiment=rfm_standard        a set of options kept in a file (conf/experiment)
+  min_confidence=0.6             customers less certain of their segment are unassigned; default 0
+  min_prospect_confidence=0.5    who never bought is placed if a segment is at least this probable by profile
   fit_rows=20000                 most customers that anything is fitted to; all are placed; null: all
   seed=0  workers=2  stability_refits=20  output=FOLDER  quiet=true
   tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
@@ -69,16 +73,28 @@ tried to its end, and the worst of their statuses is returned: 0, 3, 2, or 1 if 
     "promote": """\
 patronage promote [option=value …]
 
-Makes a registered version the champion, which scoring uses by default; the former champion becomes `previous`.
+Makes a registered version the champion, which scoring uses by default; the former champion becomes `previous`. It is
+refused (exit status 3) where the version keeps less than the champion's recipe, is less steady, changes the segment of
+too many customers, or was never compared with that champion.
 
   version=challenger             alias or version number
+  gates.max_changed_share=0.5    share of customers that may change segment; further gates: conf/promote.yaml
+  --force                        promote it whatever the gates say; what it fails is written on the version
+  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
+""",
+    "rollback": """\
+patronage rollback [option=value …]
+
+Undoes a promotion: the previous champion is in charge again, and the one that gives way becomes `previous`.
+
   tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
 """,
     "score": """\
 patronage score [option=value …]
 
 Gives every customer its segment: customer_id, segment_id, segment_name, confidence, runner_up_id, atypicality, basis.
-Customers without an order in the lookback are `dormant`; those who never ordered are `unassigned`.
+Customers without an order in the lookback are `dormant`. Those who never ordered are placed by their profile, where
+profiles tell segments apart, and else `unassigned`.
 
   model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
   data=complete_journey          raw tables …
@@ -86,11 +102,28 @@ Customers without an order in the lookback are `dormant`; those who never ordere
   input=sqlite:///shop.db        … or in a database (any SQLAlchemy URL), with input_table=TABLE or a SELECT statement
   as_of=2017-10-03               with data: the day to score at; default: the day after the last transaction
   output=segments.parquet        likewise a file or a database's URL (output_table=segments); appears when complete
+  min_confidence=0.6             who is less certain of the segment is unassigned; default: as trained
   chunk_rows=50000               rows at a time; the result is the same, memory is not
   resume=true                    go on where a killed run of the same model and input stopped
 
 Rows that cannot be used are set aside, by number and reason, in OUTPUT.rejected.csv; OUTPUT.manifest.json says which
 model, which input, how many customers per segment, how many rows were set aside and why.
+""",
+    "export": """\
+patronage export [option=value …]
+
+Writes a folder: model/ (the package, which scores without MLflow), audiences/ (one file per segment with customer_id,
+segment_id, segment_name, confidence; index.csv lists them) and manifest.json. Without data and input: the model alone.
+
+  model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
+  data=complete_journey          raw tables …
+  input=features.parquet         … or a feature table, as for patronage score (a database with input_table=…)
+  as_of=2017-10-03               with data: the day to score at; default: the day after the last transaction
+  output=export                  folder; appears when complete, in place of a former export
+  audience_format=csv            or parquet
+  audience_min_confidence=0      customers placed with less confidence are left out of the audiences
+
+Rows that cannot be used are set aside, by number and reason, in rejected.csv.
 """,
     "features": """\
 patronage features [option=value …]

@@ -288,6 +288,31 @@ class Judge:
             figures[f"r2_ceiling_{outcome}"] = ceiling
         return figures
 
+    def compare(self, labels: np.ndarray, rival: np.ndarray) -> dict[str, float]:
+        """What a segmentation keeps beside another one, in pairs on the *confirm* customers.
+
+        Parameters
+        ----------
+        labels, rival : ndarray of shape (n_customers,)
+            Of all customers.
+
+        Returns
+        -------
+        dict
+            ``kept_rival``, and ``difference`` of the first less the second with its interval; empty where there are no
+            outcomes.
+        """
+        if self._baselines is None:
+            return {}
+        own, other = (worth(one[self._heard], self.evidence, "confirm") for one in (labels, rival))
+        difference = interval(own.kept.value - other.kept.value, own.draws - other.draws)
+        return {
+            "kept_rival": other.kept.value,
+            "difference": difference.value,
+            "difference_low": difference.low,
+            "difference_high": difference.high,
+        }
+
     def baseline_rows(self, counts: Sequence[int]) -> list[Row]:
         """Leaderboard lines of the baselines for these numbers of segments; 0 has none.
 

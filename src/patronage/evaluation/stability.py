@@ -6,7 +6,7 @@ Beside it the clusterer alone, its representation held fixed: the difference tel
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -45,6 +45,8 @@ class Stability:
         Share of refits that keep a customer in the segment that is matched to its own, one to one.
     ari_clusterer : float
         As ``ari``, of refits of the clusterer alone in the reference's space; NaN where there were none.
+    kept : ndarray of shape (n_customers, n_refits), bool
+        Whether a refit keeps a customer in the matched segment; ``stayed`` is its mean. Empty unless asked for.
 
     References
     ----------
@@ -57,6 +59,7 @@ class Stability:
     jaccard: np.ndarray
     stayed: np.ndarray
     ari_clusterer: float = float("nan")
+    kept: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=bool))
 
 
 def mean_ari(reference: np.ndarray, refits: Sequence[np.ndarray | None]) -> float:
@@ -66,7 +69,11 @@ def mean_ari(reference: np.ndarray, refits: Sequence[np.ndarray | None]) -> floa
 
 
 def stability(
-    reference: np.ndarray, refits: Sequence[np.ndarray | None], *, n_segments: int | None = None
+    reference: np.ndarray,
+    refits: Sequence[np.ndarray | None],
+    *,
+    n_segments: int | None = None,
+    each: bool = False,
 ) -> Stability:
     """Compare refits' labels of the same customers with the reference's.
 
@@ -79,11 +86,13 @@ def stability(
     n_segments : int, optional
         Segments that the reference's assigner has; default: up to the largest label. One that nobody is in has
         Jaccard similarity 0.
+    each : bool, default False
+        Whether to tell of every refit whom it kept: a byte per customer and refit.
     """
     if n_segments is None:
         n_segments = int(reference.max(initial=UNASSIGNED)) + 1
     jaccards = np.zeros((len(refits), n_segments))
-    stayed = np.zeros(len(reference))
+    kept = np.zeros((len(reference), len(refits)), dtype=bool)
     for number, labels in enumerate(refits):
         if labels is None:
             continue
@@ -96,16 +105,17 @@ def stability(
             rows, columns = linear_sum_assignment(-similarity)
             shared = similarity[rows, columns] > 0
             partner[rows[shared]] = columns[shared]
-            stayed += labels == partner[reference]
+            kept[:, number] = labels == partner[reference]
         else:
-            stayed += labels == reference
+            kept[:, number] = labels == reference
     known = [labels for labels in refits if labels is not None]
     pairwise = [float(adjusted_rand_score(a, b)) for a, b in combinations(known, 2)]
     return Stability(
         mean_ari(reference, refits),
         float(np.mean(pairwise)) if pairwise else float("nan"),
         jaccards.mean(axis=0) if len(refits) else np.full(n_segments, np.nan),
-        stayed / max(len(refits), 1),
+        kept.sum(axis=1) / max(len(refits), 1),
+        kept=kept if each else np.empty((0, 0), dtype=bool),
     )
 
 

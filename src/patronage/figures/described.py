@@ -1,4 +1,4 @@
-"""Segments in pictures: how many customers each holds, and what one was worth."""
+"""Segments in pictures: how many customers each holds, what one was worth, and whether confidence holds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from patronage.confidence import Reliability
 from patronage.diagnosis_page import number_in_words
-from patronage.figures.canvas import BLUE, ORANGE, panels, plain
+from patronage.figures.canvas import BLUE, GREY, ORANGE, PALE, panels, plain
 from patronage.segments import Segment
 
 if TYPE_CHECKING:
@@ -36,6 +37,31 @@ def size_and_value(segments: Sequence[Segment], outcome: str, unit: str) -> Figu
     for axes in (shares, *rest):
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def reliability(judged: Reliability, title: str) -> Figure:
+    """Draw how often what was told with so much confidence came true, and how often so much was told."""
+    figure, (shares, counts) = panels(2, (9.5, 4.2))
+    forecast, came, n = (
+        np.array([getattr(one, name) for one in judged.bins]) for name in ("confidence", "observed", "n")
+    )
+    shares.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+    shares.plot(forecast, came, color=BLUE, linewidth=1)
+    # What was seldom told may be far off by chance.
+    shares.scatter(forecast, came, s=8 + 120 * n / n.max(), color=BLUE)
+    shares.set_title("How often it came true", fontsize=11, loc="left")
+    shares.set_ylabel("share")
+    counts.bar(forecast, n / n.sum(), width=0.07, color=ORANGE)
+    counts.set_title("How often it was told", fontsize=11, loc="left")
+    counts.set_ylabel("share")
+    figure.suptitle(plain(f"{title}: calibration error {judged.calibration_error:.3f}"), x=0.01, ha="left", fontsize=12)
+    for axes in (shares, counts):
+        axes.set_xlim(-0.04, 1.04)
+        axes.set_ylim(0, 1.04)
+        axes.set_xlabel("confidence")
+        axes.grid(color=PALE, linewidth=0.6)
+        axes.set_axisbelow(True)
     return figure
 
 

@@ -26,8 +26,13 @@ def window_of(tables: Tables, model: SegmentationModel, as_of: date | None) -> W
 
 def features_of(tables: Tables, model: SegmentationModel, as_of: date | None) -> FeatureTable:
     """Build exactly the model's features from raw tables; ``as_of`` as in `scoring_window`."""
-    # Descriptors tell about segments; placing a customer needs the basis alone.
-    return build_features(tables, Catalogue(model.catalogue.basis), window_of(tables, model, as_of))
+    # Other descriptors only tell about segments.
+    window = window_of(tables, model, as_of)
+    further: tuple[Feature, ...] = ()
+    if model.profile_inputs:
+        # These tables may lack a column that only prospects are placed by.
+        further = learn_catalogue(tables, model.profile_inputs, window, may_be_empty=True).features
+    return build_features(tables, Catalogue((*model.catalogue.basis, *further)), window)
 
 
 def declared_features(

@@ -6,23 +6,24 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from patronage import __version__
 from patronage.errors import InvalidInputError, PatronageError
 from patronage.journal import Progress, progress, warn
-from patronage.model import SegmentationModel
+from patronage.model import BASES, SegmentationModel
 from patronage.scoring.building import features_of, window_of
 from patronage.scoring.databases import database_tables
-from patronage.scoring.outputs import OUTPUT_SCHEMA, Output
+from patronage.scoring.outputs import CODED_SCHEMA, Output
 from patronage.scoring.parts import COPY, Parts, Tally, Unwritten, kept_parts
 from patronage.scoring.provenance import model_digest, name_and_version
 from patronage.scoring.rows import STATUS, RowReader
@@ -192,22 +193,37 @@ def score(
 def _score_chunks(
     model: SegmentationModel, source: Source, reader: RowReader, parts: Parts, chunk_rows: int, done: Progress
 ) -> None:
+    ids, names = model.texts
     done(parts.tally.rows)
     for chunk in source.chunks(reader.columns, chunk_rows, parts.tally.rows):
         checked = reader.read(chunk)
-        scored = model.predict(checked.features)
-        scored.insert(0, "customer_id", checked.ids)
-        table = pa.Table.from_pandas(scored, schema=OUTPUT_SCHEMA, preserve_index=False)
+        placed = model.place(checked.features)
         statuses = checked.features[STATUS].value_counts() if reader.has_status else pd.Series(dtype=int)
         tally = Tally(
             rows=chunk.table.num_rows,
-            segments=Counter({str(key): int(n) for key, n in scored["segment_id"].value_counts().items()}),
+            segments=Counter({ids[code]: int(n) for code, n in enumerate(np.bincount(placed.code)) if n}),
             statuses=Counter({str(key): int(n) for key, n in statuses.items()}),
             reasons=Counter(reason for _, reason in checked.refused),
             unknown=checked.unknown,
         )
+        columns = [
+            checked.ids,
+            _coded(placed.code, ids),
+            _coded(placed.code, names),
+            pa.array(placed.confidence, from_pandas=True),
+            _coded(placed.runner_up, ids),
+            pa.array(placed.atypicality, from_pandas=True),
+            _coded(placed.basis, BASES),
+        ]
+        table = pa.table(columns, schema=CODED_SCHEMA)
         parts.add(table, checked.refused, tally)
         done(parts.tally.rows)
+
+
+def _coded(codes: np.ndarray, texts: Sequence[str]) -> pa.DictionaryArray:
+    """Texts by their position; below 0 there is none."""
+    numbers = pa.array(codes.astype(np.int32), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(numbers, pa.array(texts, pa.string()))
 
 
 def _finish(parts: Parts, output: Output, manifest: Mapping[str, Any]) -> Scored:

@@ -28,6 +28,15 @@ OUTPUT_SCHEMA = pa.schema(
     ]
 )
 
+_CODES = pa.dictionary(pa.int32(), pa.string())
+CODED_SCHEMA = pa.schema(
+    [
+        (field.name, _CODES if field.name in ("segment_id", "segment_name", "runner_up_id", "basis") else field.type)
+        for field in OUTPUT_SCHEMA
+    ]
+)
+"""The same with texts that stand in every row as numbers: what parts hold, and outputs are given."""
+
 Write = Callable[[pa.Table], None]
 
 
@@ -85,12 +94,15 @@ class FileOutput:
     def _writer(self, fresh: Path, open_files: ExitStack) -> Write:
         kind = kind_of(self.path)
         if kind == ".parquet":
-            return open_files.enter_context(pyarrow.parquet.ParquetWriter(fresh, OUTPUT_SCHEMA)).write_table
+            # Without Arrow's own schema in the file, readers take coded texts for what they are: texts.
+            writer = pyarrow.parquet.ParquetWriter(fresh, CODED_SCHEMA, store_schema=False)
+            return open_files.enter_context(writer).write_table
         packing = "gzip" if self.path.name.endswith(".gz") else None
         stream = open_files.enter_context(pa.output_stream(str(fresh), compression=packing, buffer_size=2**20))
         if kind in SEPARATORS:
             options = pyarrow.csv.WriteOptions(delimiter=SEPARATORS[kind])
-            return open_files.enter_context(pyarrow.csv.CSVWriter(stream, OUTPUT_SCHEMA, write_options=options)).write
+            lines = open_files.enter_context(pyarrow.csv.CSVWriter(stream, OUTPUT_SCHEMA, write_options=options))
+            return lambda table: lines.write(table.cast(OUTPUT_SCHEMA))
 
         assert kind in JSON_LINES  # noqa: S101 - `check` has looked
 

@@ -33,8 +33,11 @@ def model_digest(model: SegmentationModel) -> str:
     plain(model.catalogue.to_dict())
     plain([model.representation.kind, model.representation.state(), model.assigner.kind])
     plain([[segment.id, segment.name] for segment in model.segments])
-    plain([model.lookback_days, model.outcome_days])
-    for part in (model.representation.arrays(), model.assigner.arrays(), vars(model.calibration)):
+    plain([model.lookback_days, model.outcome_days, model.min_confidence])
+    profiles = model.profiles
+    plain(None if profiles is None else profiles.state())
+    parts = [model.representation.arrays(), model.assigner.arrays(), vars(model.calibration)]
+    for part in [*parts, {} if profiles is None else profiles.arrays()]:
         for name in sorted(part):
             array(name, np.asarray(part[name]))
     for number, tree in enumerate(model.representation.trees()):

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
+from patronage.journal import warn
 from patronage.model import SegmentationModel
 
 CUSTOMER, STATUS = "customer_id", "customer_status"
@@ -24,6 +25,7 @@ NO_VALUES = "all features are empty"
 NO_NUMBER = "{column}: not a number"
 NOT_FINITE = "{column}: not finite"
 
+_SHOWN = 12
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _NAN = r"(?i)^[+-]?nan$"
 _INFINITE = r"(?i)^[+-]?inf(inity)?$"
@@ -54,7 +56,7 @@ class Checked:
 
     Attributes
     ----------
-    ids : ndarray of shape (n_usable,), object
+    ids : Arrow array of length n_usable, text
     features : DataFrame of shape (n_usable, n_features), with ``customer_status`` where the input has it
     refused : list of (row number, reason)
         The other rows, in their order.
@@ -62,7 +64,7 @@ class Checked:
         Feature → usable rows whose category the model has no column for.
     """
 
-    ids: np.ndarray
+    ids: pa.Array
     features: pd.DataFrame
     refused: list[tuple[int, str]]
     unknown: Counter[str]
@@ -81,8 +83,11 @@ class KnownCustomers:
     def repeated(self, ids: np.ndarray) -> np.ndarray:
         """Tell which ids were met before, here or in an earlier call, and remember all of them."""
         hashes = pd.util.hash_array(ids, categorize=False)
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         ordered = hashes[order]
+        if (ordered[1:] == ordered[:-1]).any():
+            # Only then does it matter which of the same customers comes first; a stable order takes five times as long.
+            order = np.argsort(hashes, kind="stable")
         met = np.zeros(len(ids), dtype=bool)
         met[1:] = ordered[1:] == ordered[:-1]
         for run in self._runs:
@@ -120,14 +125,23 @@ class RowReader:
     def __init__(self, model: SegmentationModel, columns: Sequence[str]) -> None:
         self._basis = model.catalogue.basis
         self._levels = known_levels(model)
-        wanted = [CUSTOMER, STATUS, *(feature.name for feature in self._basis)]
+        wanted = [CUSTOMER, STATUS, *(feature.name for feature in model.inputs)]
         if twice := [name for name in wanted if list(columns).count(name) > 1]:
             raise InvalidInputError(f"the feature table has the column {twice[0]} more than once; keep one.")
         if CUSTOMER not in columns:
             raise InvalidInputError("the feature table has no column customer_id; name it so.")
         model.require_columns(columns)
-        self.columns = [name for name in wanted if name in columns]
         self.has_status = STATUS in columns
+        # Without a status nobody is a prospect, and part of a profile is none.
+        lacking = model.lacking_profile(columns)
+        self._profile = model.profile_inputs if self.has_status and not lacking else ()
+        if self.has_status and lacking:
+            warn(
+                f"the feature table lacks {len(lacking)} column(s) of the profile: {', '.join(lacking[:_SHOWN])}"
+                f"{', …' if len(lacking) > _SHOWN else ''}; customers who never bought stay unassigned"
+            )
+        read = {CUSTOMER, STATUS, *(feature.name for feature in (*self._basis, *self._profile))}
+        self.columns = [name for name in wanted if name in columns and name in read]
         self._known = KnownCustomers()
 
     def remember(self, ids: np.ndarray) -> None:
@@ -156,28 +170,33 @@ class RowReader:
         ids = as_text(CUSTOMER, table[CUSTOMER])
         refuse(np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(ids), ""), True)), NO_ID)
         columns: dict[str, Any] = {}
-        active = np.ones(n_rows, dtype=bool)
+        active, prospect = np.ones(n_rows, dtype=bool), np.zeros(n_rows, dtype=bool)
         if self.has_status:
             status = as_text(STATUS, table[STATUS])
             known = pc.is_in(status, pa.array([ACTIVE, DORMANT, PROSPECT]))
             refuse(~np.asarray(known), NO_STATUS)
-            active = np.asarray(pc.fill_null(pc.equal(status, ACTIVE), False))
+            active, prospect = (np.asarray(pc.fill_null(pc.equal(status, one), False)) for one in (ACTIVE, PROSPECT))
             columns[STATUS] = status
         empty = np.ones(n_rows, dtype=bool)
-        for feature in self._basis:
+        for feature in (*self._basis, *self._profile):
+            # A fault in the profile of someone who is not placed by it is none.
+            is_basis = feature.role == "basis"
+            concerned = is_basis | prospect
             if feature.is_text:
                 text = as_text(feature.name, table[feature.name])
-                empty &= np.asarray(pc.is_null(text))
+                nothing = np.asarray(pc.is_null(text))
                 columns[feature.name] = text
             else:
                 numbers, no_number = as_numbers(feature.name, table[feature.name])
                 if no_number is not None:
-                    refuse(no_number, NO_NUMBER.format(column=feature.name))
+                    refuse(no_number & concerned, NO_NUMBER.format(column=feature.name))
                 infinite = np.isinf(numbers)
                 if infinite.any():
-                    refuse(infinite, NOT_FINITE.format(column=feature.name))
-                empty &= np.isnan(numbers)
+                    refuse(infinite & concerned, NOT_FINITE.format(column=feature.name))
+                nothing = np.isnan(numbers)
                 columns[feature.name] = numbers
+            if is_basis:
+                empty &= nothing
         refuse(empty & active, NO_VALUES)
         texts = ids.to_numpy(zero_copy_only=False)
         # Last, so that only a row that is scored stands in the way of a later one.
@@ -186,11 +205,22 @@ class RowReader:
         again[places] = self._known.repeated(texts[places])
         refuse(again, REPEATED)
         refused = [(chunk.first_row + int(row), str(reasons[row])) for row in np.flatnonzero(~usable)]
-        kept = pa.table(columns)
         if refused:
-            kept = kept.filter(pa.array(usable))
-        unknown = Counter({name: n for name, levels in self._levels.items() if (n := _outside(kept[name], levels))})
-        return Checked(texts[usable], kept.to_pandas(), refused, unknown)
+            rows = pa.array(usable)
+            ids = ids.filter(rows)
+            columns = {
+                name: one[usable] if isinstance(one, np.ndarray) else one.filter(rows) for name, one in columns.items()
+            }
+        unknown = Counter({name: n for name, levels in self._levels.items() if (n := _outside(columns[name], levels))})
+        features = pd.DataFrame(
+            {
+                name: one if isinstance(one, np.ndarray) else pd.Series(pd.array(one, dtype="str"), copy=False)
+                for name, one in columns.items()
+            },
+            index=pd.RangeIndex(len(ids)),
+            copy=False,
+        )
+        return Checked(ids, features, refused, unknown)
 
 
 def known_levels(model: SegmentationModel) -> dict[str, pa.Array]:
@@ -277,6 +307,6 @@ def _wrong_type(name: str, kind: pa.DataType, expected: str) -> InvalidInputErro
     return InvalidInputError(f"feature table, column {name}: holds {kind}, expected {expected}.")
 
 
-def _outside(column: pa.ChunkedArray, levels: pa.Array) -> int:
+def _outside(column: pa.Array, levels: pa.Array) -> int:
     known = pc.or_(pc.is_in(column, levels), pc.is_null(column))
     return int(len(column) - (pc.sum(known).as_py() or 0))

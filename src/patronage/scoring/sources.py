@@ -205,7 +205,7 @@ class JsonSource:
             raise InvalidInputError(
                 f"feature table {path} holds no JSON objects in its first lines; expected one a line."
             )
-        texts = {CUSTOMER, STATUS, *(feature.name for feature in model.catalogue.basis if feature.is_text)}
+        texts = {CUSTOMER, STATUS, *(feature.name for feature in model.inputs if feature.is_text)}
         self._type_of: Callable[[str], pa.DataType] = lambda name: pa.string() if name in texts else pa.float64()
 
     def chunks(self, columns: Sequence[str], chunk_rows: int, skip_rows: int) -> Iterator[Chunk]:

@@ -14,16 +14,14 @@ import pandas as pd
 
 import patronage
 from patronage.card import model_card, short
-from patronage.journal import warn
 from patronage.model import SegmentationModel
 from patronage.tracking.runs import TrackedRun
-from patronage.tracking.store import Tracking, TrackingError, pointed_at
+from patronage.tracking.store import Tracking, TrackingError, pointed_at, said_by_mlflow
 
-CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
+CHALLENGER = "challenger"
 ARTIFACT = "segmentation"
 REQUIREMENTS = (
     "duckdb",
-    "hdbscan",
     "joblib",
     "mlflow",
     "numpy",
@@ -66,47 +64,15 @@ def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame) 
         "gates": "passed",
         "candidate": model.about["candidate"],
         "data": run.config.get("data", {}).get("name", ""),
+        "last_number": str(model.last_number),
     }
+    if compared := model.about.get("champion"):
+        tags["champion.version"] = compared["version"]
+        tags |= {f"champion.{figure}": f"{value:.6g}" for figure, value in compared["figures"].items()}
     for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value if isinstance(value, str) else short(value))
     client.set_registered_model_alias(name, CHALLENGER, version)
     return version
-
-
-def promote(tracking: Tracking, alias_or_version: str = CHALLENGER) -> tuple[str, str | None]:
-    """Make a version the champion; the former champion stays reachable as ``previous``.
-
-    Warns where the former champion was trained on other data.
-
-    Returns
-    -------
-    tuple
-        The champion's version and the former champion's, None if there was none.
-    """
-    name = tracking.registered_model
-    with pointed_at(tracking) as mlflow:
-        client = mlflow.MlflowClient()
-        try:
-            if alias_or_version.isdigit():
-                version = client.get_model_version(name, alias_or_version)
-            else:
-                version = client.get_model_version_by_alias(name, alias_or_version)
-        except mlflow.exceptions.MlflowException:
-            raise TrackingError(
-                f"registered model {name} has no version {alias_or_version!r} in {tracking.shown_uri()}; "
-                "train one first, or name another with version=…"
-            ) from None
-        former = client.get_registered_model(name).aliases.get(CHAMPION)
-        if former is not None and str(former) != str(version.version):
-            own, before = (client.get_model_version(name, str(n)).tags.get("data") for n in (version.version, former))
-            if own != before:
-                warn(
-                    f"{name} version {former}, the champion until now, was trained on data={before}, version "
-                    f"{version.version} on data={own}; if both are needed, keep them apart by tracking.registered_model"
-                )
-            client.set_registered_model_alias(name, PREVIOUS, former)
-        client.set_registered_model_alias(name, CHAMPION, version.version)
-        return str(version.version), None if former is None else str(former)
 
 
 def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str]:
@@ -129,7 +95,7 @@ def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str
             local = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=scratch))
         except (mlflow.exceptions.MlflowException, OSError) as error:
             raise TrackingError(
-                f"model={address} cannot be fetched from {tracking.shown_uri()}: {str(error).splitlines()[0]}"
+                f"model={address} cannot be fetched from {tracking.shown_uri()}: {said_by_mlflow(error)}"
             ) from None
         found = address
         if "@" in address:
@@ -149,9 +115,10 @@ def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
         types.ColSpec(types.schema.AnyType(), "customer_id", required=False),
         types.ColSpec("string", "customer_status", required=False),
     ]
-    for feature in model.catalogue.basis:
+    for feature in model.inputs:
         kind = "string" if feature.is_text else "double"
-        inputs.append(types.ColSpec(kind, feature.name, required=True))
+        # Without a profile prospects stay unassigned.
+        inputs.append(types.ColSpec(kind, feature.name, required=feature.role == "basis"))
     outputs = [types.ColSpec("string", "customer_id", required=False)]
     outputs += [types.ColSpec("string", column) for column in ("segment_id", "segment_name")]
     outputs.append(types.ColSpec("double", "confidence", required=False))
@@ -164,7 +131,7 @@ def _signature(mlflow: Any, model: SegmentationModel) -> Any:  # noqa: ANN401
 def _example(model: SegmentationModel, features: pd.DataFrame) -> pd.DataFrame:
     """Three made-up customers at the quartiles of every feature: an example must not carry a real one."""
     columns: dict[str, Any] = {"customer_id": ["a", "b", "c"], "customer_status": ["active"] * 3}
-    for feature in model.catalogue.basis:
+    for feature in model.inputs:
         known = features[feature.name].dropna()
         if feature.is_text:
             columns[feature.name] = [str(known.mode().iloc[0]) if len(known) else ""] * 3

@@ -14,6 +14,9 @@ import pandas as pd
 from patronage import __version__, figures
 from patronage.card import run_description
 from patronage.catalogue import Catalogue, Feature
+from patronage.challenge import Challenge
+from patronage.confidence import Reliability
+from patronage.continuity import Continuity
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import diagnosis_frame, diagnosis_html
 from patronage.errors import InvalidConfigError
@@ -185,6 +188,31 @@ class TrackedRun:
         told = (outcome.name, outcome.unit) if outcome is not None else ("", "")
         figure = figures.size_and_value(segments, *told)
         mlflow.log_figure(figure, "figures/size_and_value.png")
+
+    def log_champion(self, compared: Challenge | None, continuity: Continuity | None) -> None:
+        """Log how the model follows the champion: what became of each segment, and how the two recipes compare."""
+        if continuity is not None:
+            table = pd.DataFrame([event.to_dict() for event in continuity.events])
+            self.mlflow.log_text(table.to_csv(index=False), "continuity.csv")
+            self.mlflow.log_table(table, "continuity.json")
+        if compared is not None:
+            self.mlflow.set_tag("patronage.champion", compared.version)
+            self.mlflow.log_metrics({f"champion/{figure}": value for figure, value in compared.figures.items()})
+
+    def log_confidence(self, about: Mapping[str, Any]) -> None:
+        """Log whether confidence holds, and what profiles tell of prospects."""
+        told, prospects = about["confidence"], about["prospects"]
+        metrics = {"confidence/withheld_share": told["withheld_share"]}
+        if told["reliability"] is not None:
+            judged = Reliability.from_dict(told["reliability"])
+            metrics["confidence/calibration_error"] = judged.calibration_error
+            picture = figures.reliability(judged, "Confidence that a refit keeps the segment")
+            self.mlflow.log_figure(picture, "figures/reliability.png")
+        for name, value in (prospects["evaluation"] or {}).items():
+            if isinstance(value, float):
+                metrics[f"prospects/{name}"] = value
+        self.mlflow.log_metrics(metrics)
+        self.mlflow.set_tag("patronage.prospects", prospects["why_not"] or "placed by profile")
 
     def log_seconds(self, seconds: Mapping[str, float]) -> None:
         """Log how long each stage took."""

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import socket
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from patronage.errors import InvalidConfigError, PatronageError
+
+FIRST_CONTACT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+"""Patience with a server that has not answered yet: tries at once, after 2 and after 4 s more.
+
+Once it has answered there is work to lose, and MLflow's own patience holds: some minutes.
+"""
+
+DATABASE_WAITS_SECONDS = (1.0, 2.0, 4.0)
+SQLITE = "sqlite:///"
+_LONGEST = 300
 
 
 class TrackingError(PatronageError):
@@ -45,18 +60,34 @@ class Tracking:
 
     def shown_uri(self) -> str:
         """The store's address without a password, for logs."""
-        return re.sub(r"://[^/@]+@", "://…@", self.resolved_uri())
+        return _without_password(self.resolved_uri())
 
     def resolved_uri(self) -> str:
         """The store's address."""
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 
+    def is_new(self) -> bool:
+        """Whether the store is a SQLite file that is yet to be made.
+
+        Raises
+        ------
+        InvalidConfigError
+            The folder that it would be made in does not exist.
+        """
+        uri = self.resolved_uri()
+        if not uri.startswith(SQLITE):
+            return False
+        database = Path(uri.removeprefix(SQLITE))
+        if not database.parent.is_dir():
+            raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
+        return not database.exists()
+
     def artifact_root(self) -> str | None:
         """Where a local store puts artifacts: beside the database, whatever the working directory; None for servers."""
         uri = self.resolved_uri()
-        if not uri.startswith("sqlite:///"):
+        if not uri.startswith(SQLITE):
             return None
-        return (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
+        return (Path(uri.removeprefix(SQLITE)).resolve().parent / "mlartifacts").as_uri()
 
 
 @contextmanager
@@ -77,11 +108,13 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
             logging.getLogger(name).setLevel(logging.ERROR)
         uri = tracking.resolved_uri()
         try:
-            with _initialised(uri):
+            with _initialised(tracking):
                 mlflow.set_tracking_uri(uri)
                 mlflow.set_registry_uri(uri)
                 try:
-                    mlflow.MlflowClient().search_experiments(max_results=1)
+                    with _brief_patience():
+                        _reach_database(uri)
+                        mlflow.MlflowClient().search_experiments(max_results=1)
                 except (ImportError, SQLAlchemyError) as error:
                     raise TrackingError(
                         f"the MLflow store {tracking.shown_uri()} cannot be opened ({type(error).__name__}); "
@@ -89,7 +122,7 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
                     ) from error
             yield mlflow
         except mlflow.exceptions.MlflowException as error:
-            raise TrackingError(f"MLflow at {tracking.shown_uri()}: {str(error).splitlines()[0]}") from error
+            raise TrackingError(f"MLflow at {tracking.shown_uri()}: {said_by_mlflow(error)}") from error
         finally:
             mlflow.set_tracking_uri(before["MLFLOW_TRACKING_URI"] or "")
             mlflow.set_registry_uri(before["MLFLOW_REGISTRY_URI"] or "")
@@ -100,15 +133,64 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
                     os.environ[name] = value
 
 
+def said_by_mlflow(error: Exception) -> str:
+    """What MLflow says, in one line without a password; of a server that does not answer, what to do."""
+    said = _without_password((str(error).splitlines() or [type(error).__name__])[0])
+    if "too many 5" in said:
+        return "the server answers with errors, also when tried again; look at its log."
+    if re.search(r"failed with (timeout )?exception", said):
+        return "no answer after some tries; check tracking.uri and that the server runs."
+    if "Response body: '<" in said:
+        return "what answers there is no MLflow server; check tracking.uri."
+    return said[:_LONGEST]
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"://[^/@\s]+@", "://…@", text)
+
+
 @contextmanager
-def _initialised(uri: str) -> Iterator[None]:
+def _brief_patience() -> Iterator[None]:
+    """MLflow's retries cut short for a while; what the environment says counts more."""
+    brief = {name: value for name, value in FIRST_CONTACT.items() if name not in os.environ}
+    os.environ.update(brief)
+    try:
+        yield
+    finally:
+        for name in brief:
+            os.environ.pop(name, None)
+
+
+def _reach_database(uri: str) -> None:
+    """Connect to a database some times, ever more slowly: MLflow itself would try for minutes without a word."""
+    if uri.startswith(("http://", "https://", "file:", SQLITE)) or "://" not in uri:
+        return
+    import sqlalchemy as sa  # noqa: PLC0415
+
+    try:
+        engine = sa.create_engine(uri)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
+        return  # not a database's address: MLflow knows more of them
+    for wait in (*DATABASE_WAITS_SECONDS, None):
+        try:
+            engine.connect().close()
+            break
+        except (sa.exc.OperationalError, sa.exc.InterfaceError):
+            if wait is None:
+                raise
+            time.sleep(wait)
+    engine.dispose()
+
+
+@contextmanager
+def _initialised(tracking: Tracking) -> Iterator[None]:
     """Let one process at a time make first contact: concurrent migrations corrupt a fresh SQLite store."""
-    if not uri.startswith("sqlite:///"):
+    uri = tracking.resolved_uri()
+    if not uri.startswith(SQLITE):
         yield
         return
-    database = Path(uri.removeprefix("sqlite:///"))
-    if not database.parent.is_dir():
-        raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
+    tracking.is_new()  # says so where its folder is missing
+    database = Path(uri.removeprefix(SQLITE))
     with database.with_name(database.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,202 @@
+"""Who is in charge: the champion and its aliases, how a challenger takes over, and how that is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from patronage.challenge import ChallengeGates, Champion, failed_challenge
+from patronage.errors import PatronageError
+from patronage.journal import warn
+from patronage.tracking.registry import CHALLENGER, load_model
+from patronage.tracking.store import Tracking, TrackingError, pointed_at
+
+CHAMPION, PREVIOUS = "champion", "previous"
+_ABSENT = "RESOURCE_DOES_NOT_EXIST"
+PROMOTED_AT, ROLLED_BACK_AT, FORCED = "promoted_at", "rolled_back_at", "promoted_by_force"
+
+
+class PromotionRefusedError(PatronageError):
+    """A challenger does not pass the gates against the champion."""
+
+    exit_status = 3
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion, or its undoing, has changed.
+
+    Attributes
+    ----------
+    version : str
+        The champion now.
+    former : str, optional
+        The champion before; None if there was none.
+    figures : mapping
+        How the version compared with the champion before, where it was compared.
+    forced : tuple of str
+        The gates that were overruled, each in words.
+    """
+
+    version: str
+    former: str | None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    forced: tuple[str, ...] = ()
+
+
+def find_champion(tracking: Tracking) -> Champion:
+    """The model in charge, and the highest number of a segment that people may know.
+
+    A champion whose package cannot be read is told of, and counts as one that nothing can be compared with.
+    """
+    if tracking.is_new():
+        return Champion()
+    name = tracking.registered_model
+    with pointed_at(tracking) as mlflow:
+        client = mlflow.MlflowClient()
+        aliases = _aliases(mlflow, client, name)
+        if aliases is None:
+            return Champion()
+        served = {str(aliases[alias]) for alias in (CHAMPION, PREVIOUS) if alias in aliases}
+        numbers = [
+            int(version.tags.get("last_number", 0))
+            for version in client.search_model_versions(f"name = '{name}'")
+            if str(version.version) in served or PROMOTED_AT in version.tags
+        ]
+    last_number, version = max(numbers, default=0), aliases.get(CHAMPION)
+    if version is None:
+        return Champion(last_number=last_number)
+    try:
+        model, _ = load_model(tracking, f"models:/{name}/{version}")
+    except PatronageError as error:
+        warn(f"champion version {version} cannot be read, so nothing is carried over from it: {error}")
+        return Champion(str(version), None, last_number)
+    return Champion(str(version), model, max(last_number, model.last_number))
+
+
+def promote(
+    tracking: Tracking,
+    alias_or_version: str = CHALLENGER,
+    *,
+    gates: ChallengeGates | None = None,
+    force: bool = False,
+) -> Promotion:
+    """Make a version the champion; the former champion stays reachable as ``previous``.
+
+    Parameters
+    ----------
+    tracking : Tracking
+    alias_or_version : str
+    gates : ChallengeGates, optional
+        What it must not fall short of the champion by.
+    force : bool
+        Promote it whatever the gates say; which of them it fails is written on the version.
+
+    Raises
+    ------
+    PromotionRefusedError
+        It fails a gate, or was never compared with the champion.
+    """
+    name = tracking.registered_model
+    with pointed_at(tracking) as mlflow:
+        client = mlflow.MlflowClient()
+        version = _version(mlflow, client, tracking, alias_or_version)
+        former = client.get_registered_model(name).aliases.get(CHAMPION)
+        if former is not None and str(former) == str(version.version):
+            return Promotion(str(version.version), str(former))
+        figures: dict[str, float] = {}
+        failed: tuple[str, ...] = ()
+        if former is not None:
+            figures, failed = _compared(client.get_model_version(name, str(former)), version, gates or ChallengeGates())
+        if failed and not force:
+            raise PromotionRefusedError(
+                f"{name} version {version.version} does not become champion in place of version {former}: "
+                f"{'; '.join(failed)}. Promote it all the same with force=true."
+            )
+        if former is not None:
+            client.set_registered_model_alias(name, PREVIOUS, former)
+        client.set_registered_model_alias(name, CHAMPION, version.version)
+        client.set_model_version_tag(name, version.version, PROMOTED_AT, _now())
+        if failed:
+            client.set_model_version_tag(name, version.version, FORCED, "; ".join(failed))
+        return Promotion(str(version.version), None if former is None else str(former), figures, failed)
+
+
+def rollback(tracking: Tracking) -> Promotion:
+    """Put the previous champion back in charge; the one that gives way is ``previous`` then, and marked.
+
+    Raises
+    ------
+    TrackingError
+        There is no previous champion.
+    """
+    name = tracking.registered_model
+    with pointed_at(tracking) as mlflow:
+        client = mlflow.MlflowClient()
+        aliases = _aliases(mlflow, client, name) or {}
+        former, version = aliases.get(CHAMPION), aliases.get(PREVIOUS)
+        if version is None:
+            raise TrackingError(
+                f"registered model {name} has no previous champion in {tracking.shown_uri()}; "
+                "there is nothing to go back to. Promote a version with patronage promote version=…"
+            )
+        client.set_registered_model_alias(name, CHAMPION, version)
+        if former is not None:
+            client.set_registered_model_alias(name, PREVIOUS, former)
+            client.set_model_version_tag(name, str(former), ROLLED_BACK_AT, _now())
+        return Promotion(str(version), None if former is None else str(former))
+
+
+def _compared(former: Any, version: Any, gates: ChallengeGates) -> tuple[dict[str, float], tuple[str, ...]]:  # noqa: ANN401
+    """How a version compared with the champion when it was trained, and the gates that it fails by that."""
+    if PROMOTED_AT in version.tags:  # it was in charge before, and what it gives was known
+        return {}, ()
+    if version.tags.get("data") != former.tags.get("data"):
+        warn(
+            f"{version.name} version {former.version}, the champion until now, was trained on "
+            f"data={former.tags.get('data')}, version {version.version} on data={version.tags.get('data')}; "
+            "if both are needed, keep them apart by tracking.registered_model"
+        )
+        return {}, ()
+    asked = version.tags.get("champion.version")
+    if asked != str(former.version):
+        other = f"with version {asked}" if asked else "with none"
+        return {}, (f"it was compared {other} when it was trained, not with version {former.version}; train again",)
+    prefix = "champion."
+    figures = {
+        key.removeprefix(prefix): float(value)
+        for key, value in version.tags.items()
+        if key.startswith(prefix) and key != "champion.version"
+    }
+    return figures, failed_challenge(figures, gates)
+
+
+def _version(mlflow: Any, client: Any, tracking: Tracking, alias_or_version: str) -> Any:  # noqa: ANN401
+    name = tracking.registered_model
+    try:
+        if alias_or_version.isdigit():
+            return client.get_model_version(name, alias_or_version)
+        return client.get_model_version_by_alias(name, alias_or_version)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code not in (_ABSENT, "INVALID_PARAMETER_VALUE"):  # the latter is an unknown alias
+            raise
+        raise TrackingError(
+            f"registered model {name} has no version {alias_or_version!r} in {tracking.shown_uri()}; "
+            "train one first, or name another with version=…"
+        ) from None
+
+
+def _aliases(mlflow: Any, client: Any, name: str) -> dict[str, Any] | None:  # noqa: ANN401
+    """Alias → version; None where there is no such model."""
+    try:
+        return dict(client.get_registered_model(name).aliases)
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code == _ABSENT:
+            return None
+        raise
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
