@@ -20,7 +20,8 @@ from patronage.features import build_features, learn_catalogue
 from patronage.periods import scoring_window
 from patronage.scoring import features_of
 from patronage.tables import open_tables
-from patronage.train import Trained, train
+from patronage.train import train
+from patronage.training import Trained
 
 FIGURES = ("choice_of_k.png", "frontier.png", "across_k.png", "size_and_value.png", "distributions.png")
 SHOWN = {

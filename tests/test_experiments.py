@@ -22,7 +22,8 @@ from patronage.periods import training_windows
 from patronage.scoring import features_of
 from patronage.selection import Gates
 from patronage.tables import Tables, open_tables
-from patronage.train import Trained, train
+from patronage.train import train
+from patronage.training import Trained
 from patronage.windows import Window
 from tests.real_data import real_data
 

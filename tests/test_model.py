@@ -27,7 +27,8 @@ from patronage.refit import Refit, refit_shortlist
 from patronage.scoring import features_of
 from patronage.tables import open_tables
 from patronage.tracking import register, tracked_run
-from patronage.train import Prepared, Training, prepare
+from patronage.train import prepare
+from patronage.training import Prepared, Training
 from tests.conftest import SMALL, Shop
 
 CLUSTERERS = [

@@ -26,7 +26,8 @@ from patronage.tracking import (
     promote,
     rollback,
 )
-from patronage.train import Trained, train
+from patronage.train import train
+from patronage.training import Trained
 from tests.conftest import SMALL, Shop
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")

@@ -37,7 +37,8 @@ from patronage.refit import Refit, refit_shortlist
 from patronage.scoring import FileOutput, features_of, from_file, model_digest, score
 from patronage.tables import DataSource, open_tables
 from patronage.tracking import register, tracked_run
-from patronage.train import Training, prepare
+from patronage.train import prepare
+from patronage.training import Training
 from patronage.windows import Window
 from tests.conftest import declared
 from tests.scored import feature_table, small_model

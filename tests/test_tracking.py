@@ -18,7 +18,8 @@ from patronage.cli import main
 from patronage.evaluation.judgement import METRICS
 from patronage.segments import Segment
 from patronage.tracking import Tracking, TrackingError, load_model, tracked_run
-from patronage.train import Trained, train
+from patronage.train import train
+from patronage.training import Trained
 from tests.conftest import SMALL, Shop
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow", "ignore::FutureWarning:mlflow")

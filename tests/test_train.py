@@ -22,7 +22,8 @@ from patronage.evaluation.evidence import select_customers
 from patronage.observation import fitted_customers
 from patronage.scoring import features_of
 from patronage.tables import open_tables
-from patronage.train import Trained, train
+from patronage.train import train
+from patronage.training import Trained
 from patronage.windows import plan_windows
 from tests.conftest import SMALL, Shop
 

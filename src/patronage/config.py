@@ -30,7 +30,7 @@ from patronage.selection import Gates, Policy
 from patronage.sweep import Job
 from patronage.tables import CANONICAL, DataSource, TableSource, check_options
 from patronage.tracking import Tracking
-from patronage.train import Training
+from patronage.training import Training
 
 _LARGEST = 100_000
 _GROUPS = ("data", "features", "outcomes", "representation", "clusterer", "selection", "tracking")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -14,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from patronage import __version__
 from patronage.assigners import UNASSIGNED, Assigner, Assignment
 from patronage.assigners.bisecting import BisectingAssigner
 from patronage.assigners.centroid import CentroidAssigner
@@ -26,16 +22,11 @@ from patronage.catalogue import Catalogue, Feature
 from patronage.confidence import Calibration
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
+from patronage.package_folder import Contents, read_contents, read_document, write_package
 from patronage.prospects import ProfileClassifier
 from patronage.recipe import REPRESENTATIONS, Representation
 from patronage.segments import DORMANT_ID, RESERVED_NAMES, UNASSIGNED_ID, Segment, Trait
-from patronage.writing import sync
 
-FORMAT_VERSION = 3
-TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
-"""The only type beyond skops' own defaults that a package may hold; never read from the package itself."""
-
-PACKAGE_FILES = frozenset({"model.json", "arrays.npz", "trees.skops"})
 ASSIGNERS: Mapping[str, Any] = {
     "centroid": CentroidAssigner,
     "bisecting": BisectingAssigner,
@@ -44,8 +35,6 @@ ASSIGNERS: Mapping[str, Any] = {
     "typing": TypingAssigner,
     "grid": GridAssigner,
 }
-
-
 STATUSES = (ACTIVE, DORMANT, PROSPECT)
 BASES = ("behaviour", "profile", "none")
 """What a customer was placed by; `Placed.basis` points into it."""
@@ -242,40 +231,22 @@ class SegmentationModel:
         InvalidInputError
             The folder holds something else than a package.
         """
-        require_replaceable(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            self._write(fresh)
-            fresh.chmod(0o755)
-            old = fresh.with_name(fresh.name + "-old")
-            if folder.exists():
-                folder.rename(old)
-            fresh.rename(folder)
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        write_package(folder, self._contents())
 
-    def _write(self, folder: Path) -> None:
-        arrays = {f"assigner/{name}": array for name, array in self.assigner.arrays().items()}
-        arrays |= {f"calibration/{name}": array for name, array in vars(self.calibration).items()}
-        if self.profiles is not None:
-            arrays |= {f"profiles/{name}": array for name, array in self.profiles.arrays().items()}
-        representation: dict[str, Any] = {"kind": self.representation.kind, **self.representation.state()}
-        arrays |= {f"representation/{name}": array for name, array in self.representation.arrays().items()}
-        if trees := self.representation.trees():
-            from skops import io  # noqa: PLC0415 - only this kind of package needs it
-
-            io.dump(trees, folder / "trees.skops")
-            sync(folder / "trees.skops")
+    def _contents(self) -> Contents:
+        parts = {
+            "assigner": self.assigner.arrays(),
+            "calibration": vars(self.calibration),
+            "representation": self.representation.arrays(),
+            "profiles": {} if self.profiles is None else self.profiles.arrays(),
+        }
+        arrays = {f"{part}/{name}": array for part, held in parts.items() for name, array in held.items()}
         document = {
-            "format_version": FORMAT_VERSION,
-            "patronage_version": __version__,
             "lookback_days": self.lookback_days,
             "outcome_days": self.outcome_days,
             "trained_as_of": self.trained_as_of.isoformat(),
             "catalogue": self.catalogue.to_dict(),
-            "representation": representation,
+            "representation": {"kind": self.representation.kind, **self.representation.state()},
             "assigner": self.assigner.kind,
             "min_confidence": self.min_confidence,
             "profiles": None if self.profiles is None else self.profiles.state(),
@@ -284,12 +255,7 @@ class SegmentationModel:
             "last_number": self.last_number,
             "about": dict(self.about),
         }
-        np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type] # numpy's stub lacks the keywords
-        (folder / "model.json").write_text(
-            json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
-        )
-        sync(folder / "arrays.npz")
-        sync(folder / "model.json")
+        return Contents(document, arrays, self.representation.trees())
 
     @classmethod
     def load(cls, folder: Path) -> SegmentationModel:
@@ -298,20 +264,11 @@ class SegmentationModel:
         Raises
         ------
         InvalidInputError
-            The folder holds no package, one of a newer format, or one that is damaged or carries foreign types.
+            The folder holds no package, one of another format, or one that is damaged or carries foreign types.
         """
+        document = read_document(folder)
         try:
-            document = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise InvalidInputError(f"{folder} holds no patronage model (no readable model.json).") from None
-        version = document.get("format_version") if isinstance(document, dict) else None
-        if version != FORMAT_VERSION:
-            raise InvalidInputError(
-                f"{folder} has format version {version!r}; this patronage {__version__} reads {FORMAT_VERSION}. "
-                "Install the version that wrote it."
-            )
-        try:
-            return cls._read(folder, document)
+            return cls._rebuilt(read_contents(folder, document))
         except InvalidInputError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a damaged file brings about, the message is the same
@@ -320,23 +277,18 @@ class SegmentationModel:
             ) from None
 
     @classmethod
-    def _read(cls, folder: Path, document: Mapping[str, Any]) -> SegmentationModel:
-        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
-
+    def _rebuilt(cls, contents: Contents) -> SegmentationModel:
+        document = contents.document
         profiles = document["profiles"]
         model = cls(
             catalogue=Catalogue.from_dict(document["catalogue"]),
-            representation=_read_representation(folder, document["representation"], part("representation/")),
-            assigner=ASSIGNERS[document["assigner"]](**part("assigner/")),
+            representation=_representation(contents),
+            assigner=ASSIGNERS[document["assigner"]](**contents.part("assigner")),
             segments=tuple(
                 Segment(**{**entry, "traits": tuple(Trait(**trait) for trait in entry["traits"])})
                 for entry in document["segments"]
             ),
-            calibration=Calibration(**part("calibration/")),
+            calibration=Calibration(**contents.part("calibration")),
             lookback_days=document["lookback_days"],
             outcome_days=document["outcome_days"],
             trained_as_of=date.fromisoformat(document["trained_as_of"]),
@@ -344,7 +296,7 @@ class SegmentationModel:
             last_number=document["last_number"],
             about=document["about"],
             min_confidence=document["min_confidence"],
-            profiles=None if profiles is None else ProfileClassifier.from_state(profiles, part("profiles/")),
+            profiles=None if profiles is None else ProfileClassifier.from_state(profiles, contents.part("profiles")),
         )
         model._check()
         return model
@@ -373,25 +325,6 @@ class SegmentationModel:
             if self.profiles.n_segments != n_segments:
                 raise ValueError("profiles and segments do not belong together")
             self.profiles.place(nobody)
-
-
-def require_replaceable(folder: Path) -> None:
-    """Check that writing a package to the folder deletes nothing but a former package.
-
-    Raises
-    ------
-    InvalidInputError
-        The path is a file, the working directory or one above it, or a folder that holds something else.
-    """
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
-    if folder.exists():
-        held = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-        if foreign := sorted(held - PACKAGE_FILES):
-            raise InvalidInputError(
-                f"output={folder} holds {len(foreign)} file(s) that are no part of a packaged model, such as "
-                f"{foreign[0]}; name another folder, or an empty one."
-            )
 
 
 def _prepare(features: pd.DataFrame, declared: Sequence[Feature]) -> pd.DataFrame:
@@ -429,12 +362,8 @@ def _status(features: pd.DataFrame) -> np.ndarray:
     return status
 
 
-def _read_representation(folder: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Representation:
-    trees: list[Any] = []
-    if (stored := folder / "trees.skops").exists():
-        from skops import io  # noqa: PLC0415 - only this kind of package needs it
-
-        trees = io.load(stored, trusted=TRUSTED_TYPES)
+def _representation(contents: Contents) -> Representation:
+    state = contents.document["representation"]
     kind: Any = REPRESENTATIONS[state["kind"]]
-    rebuilt: Representation = kind.from_state(state, arrays, trees)
+    rebuilt: Representation = kind.from_state(state, contents.part("representation"), contents.trees)
     return rebuilt

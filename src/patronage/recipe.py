@@ -182,15 +182,24 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], features: tuple[Feature, ...]) -> Recipe:
-        """Rebuild from `to_dict`, checked as a configuration is."""
-        given = dict(plain["clusterer"])
-        embedding = given.pop("embedding")
-        clusterer = Clusterer(
-            **{**given, "features": tuple(given["features"])},
-            embedding=None if embedding is None else Embedding(**embedding),
-        )
-        choice = RepresentationChoice(**plain["representation"])
-        return cls(features, choice, Candidate(clusterer, dict(plain["chosen"])))
+        """Rebuild from `to_dict`, checked as a configuration is.
+
+        Raises
+        ------
+        InvalidInputError
+            It is none that `to_dict` gives.
+        """
+        try:
+            given = dict(plain["clusterer"])
+            embedding = given.pop("embedding")
+            clusterer = Clusterer(
+                **{**given, "features": tuple(given["features"])},
+                embedding=None if embedding is None else Embedding(**embedding),
+            )
+            choice = RepresentationChoice(**plain["representation"])
+            return cls(features, choice, Candidate(clusterer, dict(plain["chosen"])))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidInputError(f"the recipe cannot be read ({type(error).__name__}).") from None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from patronage.errors import InvalidConfigError
 from patronage.journal import current_display, logger, note, progress
-from patronage.model import require_replaceable
+from patronage.package_folder import require_replaceable
 from patronage.processes import Began, Ended, in_processes
 from patronage.sweep.choice import Choice, Contender, choose
 from patronage.sweep.comparison import (
@@ -31,7 +31,7 @@ from patronage.sweep.comparison import (
 )
 from patronage.sweep.jobs import Apart, Job, Logged, Opened, Said, Shown, finish_held, prove_held, work_apart
 from patronage.tracking import TrackedSweep, Tracking, tracked_sweep
-from patronage.train import Trained
+from patronage.training import Trained
 
 __all__ = ["Choice", "Job", "JobEnd", "Swept", "comparison_frame", "sweep"]
 

@@ -20,7 +20,8 @@ from patronage.observation import Observed
 from patronage.selection import Selection, select
 from patronage.sweep.choice import Contender
 from patronage.tracking import tracked_run
-from patronage.train import Backtest, Prepared, Trained, Training, backtest, finish, log_setup, prepare, prove
+from patronage.train import backtest, finish, log_setup, prepare, prove
+from patronage.training import Backtest, Prepared, Trained, Training
 
 
 @dataclass(frozen=True)
