@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from io import BytesIO
 
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.selection import Policy
 
 PNG = b"\x89PNG"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patronage.continuity import ACCEPT, carry_ids, first_ids, segment_id
+from patronage.continuity import ACCEPT, Event, carry_ids, first_ids, follow, segment_id
 from patronage.evaluation.stability import jaccard_matrix
 
 IDS = ["S01", "S02", "S03"]
@@ -120,3 +120,69 @@ def test_equal_worth_keeps_the_order():
 def test_ids_have_two_digits_or_more():
     """Ids sort as text up to 99."""
     assert [segment_id(1), segment_id(20), segment_id(100)] == ["S01", "S20", "S100"]
+
+
+def test_a_split_a_merge_a_birth_and_a_death_are_told_apart():
+    """Worked by hand: S01 loses a third to a split, S02 is spread over others and dies, S04 merges into S03."""
+    former = np.repeat([0, 1, 2, 3, -1], [90, 30, 80, 20, 12])
+    current = np.concatenate(
+        [
+            np.repeat([0, 3], [60, 30]),  # S01: two thirds stay, a third is split off
+            np.repeat([0, 2, 1], [10, 10, 10]),  # S02: spread evenly
+            np.repeat(1, 80),  # S03 stays whole
+            np.repeat([1, 2], [15, 5]),  # S04: most of it joins S03
+            np.repeat(2, 12),  # who was in no segment is most of a new one
+        ]
+    )
+    found = follow(former, ["S01", "S02", "S03", "S04"], current, 4)
+    assert found.ids == ("S01", "S03", "S05", "S06")
+    assert found.events == (
+        Event("persists", "S01", "S01", 60, 60 / 90, 60 / 70, 60 / 100),
+        Event("persists", "S03", "S03", 80, 1.0, 80 / 105, 80 / 105),
+        _Like(Event("birth", "S05", "", 27, np.nan, np.nan, 0.0)),
+        Event("split", "S06", "S01", 30, 30 / 90, 1.0, 30 / 90),
+        _Like(Event("death", "", "S02", 30, np.nan, np.nan, 0.0)),
+        Event("merge", "S03", "S04", 15, 15 / 20, 15 / 105, 15 / 110),
+    )
+    assert found.last_number == 6
+    assert found.n_customers == 232
+    assert found.changed_share == (232 - 60 - 80) / 232
+
+
+class _Like:
+    """Equal to an event whose shares that do not apply are NaN, which equals nothing."""
+
+    def __init__(self, event):
+        self.event = event
+
+    def __eq__(self, other):
+        return self.event.to_dict() == other.to_dict()
+
+    def __hash__(self):
+        return hash(self.event.segment_id)
+
+
+def test_the_unassigned_change_by_being_assigned_and_not_by_staying_so():
+    """Who is in no segment before and after has not changed; who enters or leaves one has."""
+    found = follow(np.array([-1, -1, 0, 0, 0, 0]), ["S01"], np.array([-1, 0, -1, 0, 0, 0]), 1)
+    assert found.changed_share == 2 / 6
+
+
+def test_ids_that_ended_long_ago_are_not_given_again():
+    """The highest number ever given counts, also where no segment bears it today."""
+    found = follow(FORMER, IDS, np.where(FORMER == 2, 3, np.where(np.arange(120) < 5, 2, FORMER)), 4, last_number=9)
+    assert found.ids == ("S01", "S02", "S10", "S03")
+    assert found.last_number == 10
+
+
+def test_new_ids_go_by_worth():
+    """Of two new segments the one whose customers are worth more gets the lower number."""
+    ids = carry_ids(FORMER, IDS, np.arange(120) % 2, 2, worth=np.array([1.0, 5.0]))
+    assert ids == ["S05", "S04"]
+
+
+def test_a_first_model_has_no_former_one():
+    """Without former segments all are births, and nobody has moved between segments that are known."""
+    found = follow(np.full(6, -1), [], np.array([0, 0, 0, 1, 1, 1]), 2)
+    assert found.ids == ("S01", "S02")
+    assert [event.event for event in found.events] == ["birth", "birth"]

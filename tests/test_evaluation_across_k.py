@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from patronage.clusterers import Clusterer
 from patronage.evaluation.across_k import across_k, crossings, origin_stability, solutions_of
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 
 # Twelve customers: the second of two segments splits, and one customer changes sides.
 TWO = np.array([0] * 6 + [1] * 6)

@@ -13,7 +13,8 @@ from patronage.evaluation.baselines import SHUFFLED, Baselines, fit_baselines
 from patronage.evaluation.bootstrap import N_BOOTSTRAP
 from patronage.evaluation.effect import omega2, top20_capture, value_gap
 from patronage.evaluation.evidence import QUICK, gather_evidence, winsorised
-from patronage.evaluation.judgement import METRICS, Judge
+from patronage.evaluation.judgement import Judge
+from patronage.evaluation.row import METRICS
 from patronage.evaluation.stability import stability
 from patronage.evaluation.value import worth
 

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from patronage.backtest import stabilities
 from patronage.catalogue import Feature
 from patronage.clusterers import Clusterer
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.evaluation.stability import (
     SUBSAMPLE_SHARE,
     jaccard_matrix,

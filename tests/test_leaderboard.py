@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from patronage.evaluation.judgement import METRICS, Row
+from patronage.evaluation.row import METRICS, Row
 from patronage.leaderboard import COLUMNS, leaderboard_frame, leaderboard_html
 from patronage.selection import Policy, select
 

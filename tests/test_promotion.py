@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from patronage import config
+from patronage.challenge import ChallengeGates
 from patronage.cli import main
+from patronage.errors import InvalidConfigError
 from patronage.journal import logger
 from patronage.model import SegmentationModel
 from patronage.scoring.building import features_of
@@ -52,12 +54,19 @@ class Registry:
             f"clusterer.kmeans.grid.n_clusters={k}",
             f"output={self.place}/model",
             f"tracking.uri={self.tracking.uri}",
+            # Two outcomes tell as much here, and take half of the time.
+            "~outcomes.coupon_orders",
+            "~outcomes.private_label_spend",
             "selection.gates.jaccard=0",
             "selection.gates.ari=0",
             "selection.gates.ari_backtest=0",
             *overrides,
         ]
         return train(config.training(config.compose_config("train", options, str(folder or self.shop.folder))))
+
+    def alone(self) -> SegmentationModel:
+        """The package of the first version."""
+        return load_model(self.tracking, f"models:/{NAME}/1")[0]
 
     def version(self, number: str) -> mlflow.entities.model_registry.ModelVersion:
         """A registered version."""
@@ -86,8 +95,12 @@ def bases(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Base:
             else:
                 shutil.copy(base("one in charge") / "mlflow.db", place)
                 kept = Registry(shop, place)
-                options = {"challenged": ("seed=5",), "challenged by less": ("features=[rfm]",)}[name]
-                kept.train(*options, k="[3]" if name == "challenged" else "[2]")
+                options, k = {
+                    "challenged": (("seed=5",), "[3]"),
+                    "challenged by less": (("features=[rfm]",), "[2]"),
+                    "challenged by more": ((), "[4]"),
+                }[name]
+                kept.train(*options, k=k)
             made[name] = place
         return made[name]
 
@@ -116,6 +129,12 @@ def challenged(shop: Shop, bases: Base, tmp_path: Path) -> Registry:
 def challenged_by_less(shop: Shop, bases: Base, tmp_path: Path) -> Registry:
     """The same after a training with two segments on fewer features."""
     return opened(shop, bases("challenged by less"), tmp_path)
+
+
+@pytest.fixture
+def challenged_by_more(shop: Shop, bases: Base, tmp_path: Path) -> Registry:
+    """The same after a training with four segments."""
+    return opened(shop, bases("challenged by more"), tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -170,20 +189,35 @@ def test_new_customers_change_no_id(
     assert unchanged(place(first), place(second)) >= 0.95
 
 
-def test_one_segment_more_is_one_birth_and_its_id_is_never_reused(registry: Registry) -> None:
-    """A fourth segment gets S04; gone back to three and on to four again, the new fourth is S05."""
-    fourth = registry.train(k="[4]").model
-    assert fourth is not None
+def test_one_segment_more_is_one_birth_and_its_id_is_never_reused(challenged_by_more: Registry) -> None:
+    """A fourth segment gets S04; gone back to three and on to four again, the new fourth is S05.
+
+    It is S05 also where the version that had S04 is deleted.
+    """
+    registry = challenged_by_more
+    fourth, _ = load_model(registry.tracking, f"models:/{NAME}/2")
     events = [event["event"] for event in fourth.about["continuity"]]
     assert sorted(segment.id for segment in fourth.segments) == ["S01", "S02", "S03", "S04"]
     assert events.count("persists") == 3
     assert sum(event in ("birth", "split") for event in events) == 1
     promote(registry.tracking, force=True)
     rollback(registry.tracking)
+    registry.client.delete_registered_model_alias(NAME, "previous")
+    registry.client.delete_model_version(NAME, "2")
     assert find_champion(registry.tracking).last_number == 4
     fifth = registry.train("seed=3", k="[4]").model
     assert fifth is not None
     assert sorted(segment.id for segment in fifth.segments) == ["S01", "S02", "S03", "S05"]
+
+
+def test_two_versions_that_gave_the_same_new_id_are_not_both_promoted(challenged_by_more: Registry) -> None:
+    """Both were trained against the same champion, and both call a fourth segment S04: the second must train again."""
+    registry = challenged_by_more
+    registry.train("seed=3", k="[4]")
+    promote(registry.tracking, "2", force=True)
+    rollback(registry.tracking)
+    with pytest.raises(PromotionRefusedError, match="may have given its new ids to others; train again"):
+        promote(registry.tracking, "3", gates=ChallengeGates(1, 1, 1))
 
 
 def test_ids_of_a_version_that_was_never_in_charge_may_be_given_again(shop: Shop, tmp_path: Path) -> None:
@@ -227,11 +261,16 @@ def test_the_same_recipe_on_the_same_data_is_no_better_and_no_worse(registry: Re
 
 def test_a_champion_of_other_features_is_compared_all_the_same(registry: Registry) -> None:
     """The champion's recipe sees its own features and its own lookback, whatever the challenger's are."""
-    model = registry.train("features=[rfm]", "lookback_days=100").model
+    model = registry.train("features=[rfm,basket]", "lookback_days=100").model
     assert model is not None
     figures = model.about["champion"]["figures"]
     assert figures["n_segments_champion"] == 3
-    assert figures["kept_champion"] > 0.5
+    # The same recipe in the same learn window, trained by itself, keeps as much of what its own features foretell.
+    alone = pd.Series(registry.alone().about["confirm"])
+    ours = pd.Series(model.about["confirm"])
+    outcomes = [name.removeprefix("r2_segments_") for name in alone.index if name.startswith("r2_segments_")]
+    expected = sum(alone[f"r2_segments_{one}"] for one in outcomes) / sum(ours[f"r2_ceiling_{one}"] for one in outcomes)
+    assert figures["kept_champion"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_promotion_keeps_the_former_champion_as_previous(challenged: Registry) -> None:
@@ -288,12 +327,25 @@ def test_a_former_champion_may_return(challenged: Registry) -> None:
 
 
 def test_rollback_undoes_a_promotion(challenged: Registry, capsys: pytest.CaptureFixture[str]) -> None:
-    """The previous champion is back, the other is previous and marked."""
+    """The previous champion is back, the other is previous and marked; a scheduled promote does not bring it back."""
     promote(challenged.tracking)
-    assert main(["rollback", f"tracking.uri={challenged.tracking.uri}"]) == 0
+    store = f"tracking.uri={challenged.tracking.uri}"
+    assert main(["rollback", store]) == 0
     assert capsys.readouterr().out == f"{NAME} version 1 is champion; version 2 is now previous\n"
     assert (challenged.aliases()["champion"], challenged.aliases()["previous"]) == ("1", "2")
     assert "rolled_back_at" in challenged.version("2").tags
+    assert main(["promote", store]) == 3
+    assert "it was rolled back at" in capsys.readouterr().err
+    assert main(["promote", store, "--force"]) == 0
+    assert "rolled_back_at" not in challenged.version("2").tags
+    assert "rolled back" in challenged.version("2").tags["promoted_by_force"]
+
+
+def test_a_promotion_that_was_killed_halfway_is_nothing_to_go_back_to(challenged: Registry) -> None:
+    """Where both aliases name the same version a rollback says so, instead of doing nothing."""
+    challenged.client.set_registered_model_alias(NAME, "previous", "1")
+    with pytest.raises(TrackingError, match="has no previous champion"):
+        rollback(challenged.tracking)
 
 
 def test_without_a_previous_champion_there_is_nothing_to_go_back_to(registry: Registry) -> None:
@@ -303,18 +355,29 @@ def test_without_a_previous_champion_there_is_nothing_to_go_back_to(registry: Re
     assert registry.aliases()["champion"] == "1"
 
 
-def test_a_champion_of_other_data_is_told_of(
-    challenged: Registry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One registered name serves one data set: a champion of other data is replaced, but not without a word."""
+def test_a_version_of_other_data_is_refused(challenged: Registry) -> None:
+    """One registered name serves one data set: a champion of other data is replaced by force only."""
     challenged.client.set_model_version_tag(NAME, "1", "data", "another shop")
-    monkeypatch.setattr(logger, "handlers", [caplog.handler])
-    monkeypatch.setattr(logger, "propagate", False)
-    promote(challenged.tracking)
-    (message,) = caplog.messages
-    assert "was trained on data=another shop" in message
-    assert "on data=shop" in message
-    assert "tracking.registered_model" in message
+    with pytest.raises(PromotionRefusedError, match=r"on data=shop, the champion on data=another shop; .*registered"):
+        promote(challenged.tracking)
+
+
+def test_a_lookback_that_data_do_not_cover_is_not_compared(registry: Registry) -> None:
+    """Where the champion looks back further than the data before the learn window, ids are carried and no more."""
+    model = registry.train("lookback_days=100", "outcome_days=125").model
+    assert model is not None
+    figures = model.about["champion"]["figures"]
+    assert "changed_share" in figures
+    assert "kept_difference" not in figures
+    assert "ari_champion" not in figures
+    assert promote(registry.tracking, gates=ChallengeGates(0, 0, 1)).version == "2"
+
+
+def test_who_withholds_too_many_registers_nothing(registry: Registry) -> None:
+    """A min_confidence that leaves most customers unassigned fails the gate on coverage, before anything is logged."""
+    with pytest.raises(InvalidConfigError, match=r"min_confidence=1 leaves .* the gate coverage asks for"):
+        registry.train("min_confidence=1", k="[4]")
+    assert len(registry.client.search_model_versions(f"name='{NAME}'")) == 1
 
 
 def test_a_champion_whose_package_is_damaged_stops_no_training(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -359,3 +362,42 @@ def test_a_wrong_representation_is_refused(kind, parameters, message):
     """Only known kinds and their parameters can be configured; the run gives features and seed."""
     with pytest.raises(InvalidConfigError, match=message):
         RepresentationChoice(kind, parameters)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        _recipe(n_clusters=3),
+        _recipe(HDBSCAN, AWARE, min_cluster_size=20),
+        Recipe(FEATURES, STANDARD, Clusterer("maps", HDBSCAN, embedding=Embedding(n_neighbors=9)).candidates()[0]),
+        Recipe(FEATURES, STANDARD, Clusterer("grid", KMEANS, grid={"n_clusters": [2, 4]}).candidates()[1]),
+    ],
+)
+def test_a_recipe_is_rebuilt_from_plain_values(recipe):
+    """What a package keeps of a recipe, through JSON, fits the same again."""
+    rebuilt = Recipe.from_dict(json.loads(json.dumps(recipe.to_dict())), recipe.features)
+    assert rebuilt.name == recipe.name
+    assert rebuilt.representation == recipe.representation
+    assert rebuilt.candidate.chosen == recipe.candidate.chosen
+    assert rebuilt.candidate.clusterer == replace(recipe.candidate.clusterer, grid={})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chosen": {"memory": "anywhere"}},
+        {"chosen": {"no_such_parameter": 1}},
+        {"clusterer": {"target": "os.system"}},
+        {"clusterer": {"no_such_field": 1}},
+        {"representation": {"kind": "pickle"}},
+        {"representation": None},
+    ],
+)
+def test_a_recipe_that_was_tampered_with_is_refused(change):
+    """What a configuration may not say, a package may not either."""
+    plain = _recipe(n_clusters=3).to_dict()
+    changed = {
+        key: value if key == "chosen" or value is None else {**plain[key], **value} for key, value in change.items()
+    }
+    with pytest.raises((InvalidConfigError, InvalidInputError)):
+        Recipe.from_dict({**plain, **changed}, FEATURES)

@@ -7,6 +7,7 @@ import json
 import logging
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,16 @@ def test_the_manifest_says_what_was_done(model: SegmentationModel, tmp_path: Pat
     assert said["rejected"] == {"rows": 1, "reasons": {"customer_status: none of active, dormant, prospect": 1}}
     assert said["columns_not_used"] == 1
     assert said["seconds"] > 0
+
+
+def test_the_manifest_says_how_sure_customers_had_to_be(model: SegmentationModel, tmp_path: Path) -> None:
+    """Another least confidence than the model was trained with changes its fingerprint, and is told beside it."""
+    feature_table().to_parquet(tmp_path / "f.parquet")
+    run(replace(model, min_confidence=0.8), tmp_path / "f.parquet", tmp_path / "s.parquet")
+    said = manifest(tmp_path / "s.parquet")
+    assert said["min_confidence"] == 0.8
+    assert said["model_digest"] == model_digest(replace(model, min_confidence=said["min_confidence"]))
+    assert said["model_digest"] != model_digest(model)
 
 
 BAD = {

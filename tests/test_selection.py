@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patronage.errors import InvalidConfigError
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.selection import OBJECTIVES, Gates, Policy, elect, failed_gates, select
 
 GOOD = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.selection import Policy
 from patronage.sweep.choice import Contender, choose, kept_common
 from patronage.sweep.comparison import JobEnd, comparison_frame, comparison_html, sweep_description, worst

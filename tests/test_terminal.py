@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from patronage import terminal
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.selection import Policy
 from patronage.sweep import Choice, JobEnd, Swept
 from patronage.sweep.choice import Contender, choose

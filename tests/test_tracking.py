@@ -15,7 +15,7 @@ import pytest
 
 from patronage import config, terminal
 from patronage.cli import main
-from patronage.evaluation.judgement import METRICS
+from patronage.evaluation.row import METRICS
 from patronage.segments import Segment
 from patronage.tracking import Tracking, TrackingError, load_model, tracked_run
 from patronage.train import train

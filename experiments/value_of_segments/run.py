@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from patronage import config
 from patronage.backtest import Judged, judge_candidates, kept_unseen, open_judge, stabilities
 from patronage.errors import PatronageError
-from patronage.evaluation.judgement import Judge, Row
+from patronage.evaluation.judgement import Judge
+from patronage.evaluation.row import Row
 from patronage.evaluation.value import interval, worth
 from patronage.journal import Journal
 from patronage.recipe import Recipe, RepresentationChoice, fit_recipes

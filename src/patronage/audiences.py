@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import shutil
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +26,7 @@ from patronage.model import SegmentationModel
 from patronage.scoring import CHUNK_ROWS, Input, model_digest, score
 from patronage.scoring.provenance import name_and_version
 from patronage.segments import RESERVED_NAMES
-from patronage.writing import sync, write_text
+from patronage.writing import replacing_folder, sync, write_text
 
 FORMATS = ("csv", "parquet")
 MODEL, AUDIENCES, MANIFEST, REJECTED = "model", "audiences", "manifest.json", "rejected.csv"
@@ -153,9 +151,7 @@ def export(
     """
     require_former_export(output)
     options = options or AudienceOptions()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
+    with replacing_folder(output) as fresh:
         model.save(fresh / MODEL)
         exported, about = Exported(output), _about_model(model, found)
         if given is not None:
@@ -163,14 +159,6 @@ def export(
         files = sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
         manifest = {"kind": KIND, "patronage_version": __version__, **about, "files": [*files, MANIFEST]}
         write_text(fresh / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
-        fresh.chmod(0o755)
-        old = fresh.with_name(fresh.name + "-old")
-        if output.exists():
-            output.rename(old)
-        fresh.rename(output)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return exported
 
 

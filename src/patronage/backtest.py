@@ -17,7 +17,8 @@ from patronage.errors import InvalidInputError
 from patronage.evaluation.baselines import fit_baselines
 from patronage.evaluation.density import bic
 from patronage.evaluation.evidence import FULL, QUICK, gather_evidence, hear, select_customers, winsorised
-from patronage.evaluation.judgement import Judge, Row
+from patronage.evaluation.judgement import Judge
+from patronage.evaluation.row import Row
 from patronage.evaluation.stability import Stability, mean_ari, refit_clusterers, refit_labels, stability
 from patronage.observation import Observed
 from patronage.recipe import FittedRecipe, Recipe, fit_recipes

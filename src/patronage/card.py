@@ -87,7 +87,10 @@ def challenged(figures: Mapping[str, float], version: str) -> str:
             f"kept {figures['kept_difference']:+.3f} ({figures['kept_difference_low']:+.3f} to "
             f"{figures['kept_difference_high']:+.3f})"
         )
-    told.append(f"ARI of refits {figures['ari']:.2f} against {figures['ari_champion']:.2f}")
+    if "ari_champion" in figures:
+        told.append(f"ARI of refits {figures['ari']:.2f} against {figures['ari_champion']:.2f}")
+    else:
+        told.append("its recipe could not be judged here")
     told.append(f"{figures['n_segments']:.0f} segments against {figures['n_segments_champion']:.0f}")
     if "changed_share" in figures:
         told.append(f"{figures['changed_share']:.1%} of the customers change segment")
@@ -144,7 +147,9 @@ def _prospect_lines(model: SegmentationModel) -> list[str]:
             "",
             f"Customers who never bought are placed by their profile ({', '.join(told['features'])}) where "
             f"a segment is at least {told['min_confidence']:g} probable, else `unassigned`. Were the "
-            f"{found['n_customers']:,} customers below prospects, {found['placed_share']:.0%} of them would be placed"
+            f"{found['n_customers']:,} customers below prospects"
+            + (f" ({found['n_unassigned']:,} of them are in no segment)" if found["n_unassigned"] else "")
+            + f", {found['placed_share']:.0%} of them would be placed"
             + (
                 ""
                 if found["placed_accuracy"] is None
@@ -156,6 +161,7 @@ def _prospect_lines(model: SegmentationModel) -> list[str]:
         return lines
     interval = f"{found['macro_recall_low']:.2f} to {found['macro_recall_high']:.2f}"
     ids = [segment.id for segment in model.segments]
+    own = "segment, or none," if found["n_unassigned"] else "segment"
     return [
         *lines,
         "",
@@ -163,7 +169,7 @@ def _prospect_lines(model: SegmentationModel) -> list[str]:
         "|---|---|---|",
         f"| log loss | {found['log_loss']:.3f} | {found['log_loss_prior']:.3f} |",
         f"| better by | {found['skill']:.1%} ({found['skill_low']:.1%} to {found['skill_high']:.1%}) | |",
-        f"| most probable segment is their own | {found['accuracy']:.1%} | {found['majority']:.1%} |",
+        f"| most probable {own} is their own | {found['accuracy']:.1%} | {found['majority']:.1%} |",
         f"| recall, mean of the segments | {found['macro_recall']:.2f} ({interval}) | {1 / len(ids):.2f} |",
         *(f"| recall of {one} | {recall:.2f} | |" for one, recall in sorted(zip(ids, found["recall"], strict=True))),
         f"| calibration error | {found['reliability']['calibration_error']:.3f} | |",

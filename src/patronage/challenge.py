@@ -15,73 +15,19 @@ import pandas as pd
 
 from patronage.assigners import UNASSIGNED
 from patronage.backtest import stabilities
-from patronage.catalogue import Catalogue
+from patronage.champion import Contest, Incumbent
 from patronage.clusterers import Failure
-from patronage.continuity import Former
 from patronage.errors import InvalidConfigError, PatronageError
 from patronage.evaluation.judgement import Judge
-from patronage.journal import note, warn
-from patronage.model import SegmentationModel
-from patronage.observation import Observed, observe
-from patronage.recipe import Recipe, fit_recipes
-from patronage.scoring.building import features_of
-from patronage.tables import Tables
-from patronage.windows import Window, Windows
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The model in charge.
-
-    Attributes
-    ----------
-    version : str
-        Its registered version; empty where there is none.
-    model : SegmentationModel, optional
-    last_number : int
-        The highest number of a segment's id in any version that is or was in charge: people may know it.
-    """
-
-    version: str = ""
-    model: SegmentationModel | None = None
-    last_number: int = 0
-
-
-@dataclass(frozen=True)
-class Incumbent:
-    """The champion on the challenger's data.
-
-    Attributes
-    ----------
-    version : str
-    segment_ids, segment_names : tuple of str
-        Of its segments, in the order of its labels.
-    recipe : Recipe
-    placed : Series of shape (n_customers,)
-        Its label of every customer that it can place at the newest day, by customer id.
-    learn, judged : Observed
-        The challenger's windows, seen through the champion's features.
-    """
-
-    version: str
-    segment_ids: tuple[str, ...]
-    segment_names: tuple[str, ...]
-    recipe: Recipe
-    placed: pd.Series
-    learn: Observed
-    judged: Observed
-
-    def former(self, customers: pd.Index) -> Former:
-        """Where the champion places these customers of the newest day."""
-        labels = self.placed.reindex(customers)
-        return Former(
-            labels.fillna(UNASSIGNED).to_numpy(int), labels.notna().to_numpy(), self.segment_ids, self.segment_names
-        )
+from patronage.journal import warn
+from patronage.recipe import fit_recipes
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """A challenger beside the champion's recipe, in the challenger's windows; NaN where a figure does not apply.
+    """A challenger beside the champion's recipe, in the challenger's windows.
+
+    Figures that do not apply are NaN: without outcomes, or where the champion's recipe cannot be judged here.
 
     Attributes
     ----------
@@ -95,7 +41,8 @@ class Challenge:
     ari, ari_champion : float
         Agreement of refits in the learn window.
     changed_share : float
-        Share of customers that both place at the newest day whose segment id changes.
+        Share of customers that both place at the newest day whose segment id changes; before any are withheld by
+        ``min_confidence``.
     """
 
     version: str
@@ -172,77 +119,6 @@ def failed_challenge(figures: Mapping[str, float], gates: ChallengeGates) -> tup
     return tuple(failed)
 
 
-def observe_champion(
-    tables: Tables,
-    champion: Champion,
-    windows: Windows,
-    catalogue: Catalogue,
-    outcomes: Catalogue,
-    observed: tuple[Observed, Observed],
-) -> Incumbent | None:
-    """See the challenger's data through the champion's features.
-
-    Parameters
-    ----------
-    tables : Tables
-    champion : Champion
-    windows : Windows
-        The challenger's.
-    catalogue, outcomes : Catalogue
-        The challenger's.
-    observed : tuple of Observed
-        The challenger's learn and judge windows, which serve the champion too where its features are among them.
-
-    Returns
-    -------
-    Incumbent, optional
-        None where there is no champion, or none that these tables can be compared by; the journal says why.
-    """
-    model = champion.model
-    if model is None:
-        return None
-    if model.about.get("data") != tables.source.name:
-        note(
-            f"champion version {champion.version} was trained on data={model.about.get('data')}: its segments are "
-            "not carried over, and it is not compared with"
-        )
-        return None
-    try:
-        newest = features_of(tables, model, windows.refit.as_of).active
-        placed = model.assigner.assign(model.representation.transform(newest[model.input_columns])).label
-        basis = model.catalogue.basis
-        if model.lookback_days == windows.learn.lookback_days and all(
-            feature in catalogue.features for feature in basis
-        ):
-            learn, judged = (one.with_features([feature.name for feature in basis]) for one in observed)
-        else:
-            learn, judged = (
-                _through(observe(tables, Catalogue(basis), outcomes, _looking_back(window, model.lookback_days)), one)
-                for window, one in zip((windows.learn, windows.judge), observed, strict=True)
-            )
-        return Incumbent(
-            champion.version,
-            tuple(segment.id for segment in model.segments),
-            tuple(segment.name for segment in model.segments),
-            Recipe.from_dict(model.recipe, basis),
-            pd.Series(placed, index=newest.index),
-            learn,
-            judged,
-        )
-    except PatronageError as error:
-        warn(f"champion version {champion.version} cannot be compared with on these tables: {error}")
-        return None
-
-
-def _looking_back(window: Window, lookback_days: int) -> Window:
-    return Window(window.as_of, lookback_days, window.outcome_days)
-
-
-def _through(own: Observed, asked: Observed) -> Observed:
-    """Those customers of a window whom the challenger looks at too."""
-    return own.only(own.features.index.isin(asked.features.index))
-
-
 def challenge(
     incumbent: Incumbent,
     judge: Judge,
@@ -254,7 +130,7 @@ def challenge(
     n_refits: int,
     seed: int,
     workers: int,
-) -> Challenge | None:
+) -> Challenge:
     """Compare a challenger with the champion's recipe.
 
     Parameters
@@ -270,36 +146,52 @@ def challenge(
         The challenger's; see `Challenge`.
     n_refits, seed, workers
         As those of the challenger's own stability.
-
-    Returns
-    -------
-    Challenge, optional
-        None where the champion's recipe finds no segments here; the journal says why.
     """
-    learn, nothing = incumbent.learn, f"the recipe of champion version {incumbent.version} finds no segments here"
-    try:
-        (fitted,) = fit_recipes([incumbent.recipe], learn.features, learn.outcomes, seed=seed)
-        (steadiness,) = stabilities([fitted], learn, n_refits=n_refits, seed=seed, workers=workers)
-    except PatronageError as error:
-        warn(f"{nothing}: {error}")
-        return None
-    if isinstance(fitted, Failure) or steadiness is None:
-        warn(f"{nothing}: {fitted.reason if isinstance(fitted, Failure) else 'no refit'}")
-        return None
-    own = pd.Series(fitted.assign(incumbent.judged.features).label, index=incumbent.judged.features.index)
-    # Whom the champion does not look at is to it a customer without a segment.
-    rival = own.reindex(judged, fill_value=UNASSIGNED).to_numpy(int)
-    compared = judge.compare(labels, rival)
+    figures = (
+        {}
+        if incumbent.contest is None
+        else _judge_recipe(
+            incumbent, incumbent.contest, judge, judged, labels, n_refits=n_refits, seed=seed, workers=workers
+        )
+    )
     absent = float("nan")
     return Challenge(
         version=incumbent.version,
         n_segments=len(np.unique(labels[labels != UNASSIGNED])),
-        n_segments_champion=fitted.assigner.n_segments,
-        kept_champion=compared.get("kept_rival", absent),
-        kept_difference=compared.get("difference", absent),
-        kept_difference_low=compared.get("difference_low", absent),
-        kept_difference_high=compared.get("difference_high", absent),
+        n_segments_champion=len(incumbent.segment_ids),
+        kept_champion=figures.get("kept_rival", absent),
+        kept_difference=figures.get("difference", absent),
+        kept_difference_low=figures.get("difference_low", absent),
+        kept_difference_high=figures.get("difference_high", absent),
         ari=ari,
-        ari_champion=steadiness.ari,
+        ari_champion=figures.get("ari", absent),
         changed_share=changed_share,
     )
+
+
+def _judge_recipe(
+    incumbent: Incumbent,
+    contest: Contest,
+    judge: Judge,
+    judged: pd.Index,
+    labels: np.ndarray,
+    *,
+    n_refits: int,
+    seed: int,
+    workers: int,
+) -> dict[str, float]:
+    """What the champion's recipe keeps, and how steady it is; empty where it finds no segments, as the journal says."""
+    learn, nothing = contest.learn, f"the recipe of champion version {incumbent.version} finds no segments here"
+    try:
+        (fitted,) = fit_recipes([contest.recipe], learn.features, learn.outcomes, seed=seed)
+        (steadiness,) = stabilities([fitted], learn, n_refits=n_refits, seed=seed, workers=workers)
+    except PatronageError as error:
+        warn(f"{nothing}: {error}")
+        return {}
+    if isinstance(fitted, Failure) or steadiness is None:
+        warn(f"{nothing}: {fitted.reason if isinstance(fitted, Failure) else 'no refit'}")
+        return {}
+    own = pd.Series(fitted.assign(contest.judged.features).label, index=contest.judged.features.index)
+    # Whom the champion does not look at is to it a customer without a segment.
+    rival = own.reindex(judged, fill_value=UNASSIGNED).to_numpy(int)
+    return {**judge.compare(labels, rival), "ari": steadiness.ari}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.selection import Selection, Verdict
 
 COLUMNS = {
@@ -41,7 +41,7 @@ COLUMNS = {
     "refit/min_share": "refit_min_share",
 }
 """Metric → column, the most useful first: what gates and the usual objective look at, then further views of value,
-stability and separation, then the refit. `judgement.METRICS` says what each one is."""
+stability and separation, then the refit. `row.METRICS` says what each one is."""
 
 
 def ordered(selection: Selection) -> list[Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -312,6 +313,10 @@ class SegmentationModel:
         n_segments = self.assigner.n_segments
         if len(self.segments) != n_segments or not 0 <= self.min_confidence <= 1:
             raise ValueError("segments and assigner do not belong together")
+        ids = [segment.id for segment in self.segments]
+        numbers = [int(one[1:]) for one in ids if re.fullmatch(r"S\d{2,9}", one)]
+        if len(set(ids)) != len(ids) or len(numbers) != len(ids) or not isinstance(self.last_number, int):
+            raise ValueError("ids of segments are S01, S02 and so on, each once")
         self.calibration.require_sound(n_segments)
         nobody = pd.DataFrame(
             {feature.name: pd.Series([None], dtype="str" if feature.is_text else "float64") for feature in self.inputs}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 
 from patronage import __version__
 from patronage.errors import InvalidInputError
-from patronage.writing import sync
+from patronage.writing import replacing_folder, sync
 
 FORMAT_VERSION = 3
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
@@ -57,18 +55,8 @@ def write_package(folder: Path, contents: Contents) -> None:
         The folder holds something else than a package.
     """
     require_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with replacing_folder(folder) as fresh:
         _write(fresh, contents)
-        fresh.chmod(0o755)
-        old = fresh.with_name(fresh.name + "-old")
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _write(folder: Path, contents: Contents) -> None:

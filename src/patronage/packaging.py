@@ -13,6 +13,7 @@ from patronage.catalogue import Catalogue
 from patronage.challenge import Challenge
 from patronage.confidence import Calibration, confidence_reliability
 from patronage.continuity import Continuity
+from patronage.errors import InvalidConfigError
 from patronage.journal import note
 from patronage.model import SegmentationModel
 from patronage.numbering import Numbering
@@ -101,6 +102,23 @@ def package(
         min_confidence=min_confidence,
         profiles=prospects.classifier,
     )
+
+
+def require_covered(model: SegmentationModel, coverage: float) -> None:
+    """Check that so large a share of the customers keeps a segment once the uncertain are withheld.
+
+    Raises
+    ------
+    InvalidConfigError
+        It is smaller; nothing is registered then.
+    """
+    withheld = model.about["confidence"]["withheld_share"]
+    placed = model.about["metrics"].get("final/coverage", 1.0) - withheld
+    if model.min_confidence > 0 and placed < coverage:
+        raise InvalidConfigError(
+            f"min_confidence={model.min_confidence:g} leaves {placed:.1%} of the customers in a segment, the gate "
+            f"coverage asks for {coverage:.0%}; nothing is registered. Lower it, or selection.gates.coverage."
+        )
 
 
 def _about_confidence(

@@ -190,14 +190,19 @@ class Recipe:
             It is none that `to_dict` gives.
         """
         try:
-            given = dict(plain["clusterer"])
+            given, chosen = dict(plain["clusterer"]), dict(plain["chosen"])
             embedding = given.pop("embedding")
             clusterer = Clusterer(
-                **{**given, "features": tuple(given["features"])},
+                **{
+                    **given,
+                    "features": tuple(given["features"]),
+                    # What was chosen is checked as a grid of single values.
+                    "grid": {name: [value] for name, value in chosen.items()},
+                },
                 embedding=None if embedding is None else Embedding(**embedding),
             )
             choice = RepresentationChoice(**plain["representation"])
-            return cls(features, choice, Candidate(clusterer, dict(plain["chosen"])))
+            return cls(features, choice, Candidate(replace(clusterer, grid={}), chosen))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInputError(f"the recipe cannot be read ({type(error).__name__}).") from None
 

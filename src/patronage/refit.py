@@ -13,7 +13,7 @@ from patronage.assigners import Assignment
 from patronage.backtest import Placer
 from patronage.clusterers import Failure
 from patronage.errors import InvalidInputError
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.evaluation.size import size
 from patronage.evaluation.stability import Stability, refit_labels, stability
 from patronage.observation import Observed

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from patronage.errors import InvalidConfigError
-from patronage.evaluation.judgement import METRICS, Row
+from patronage.evaluation.row import METRICS, Row
 
 OBJECTIVES = tuple(
     metric for metric in METRICS if not metric.startswith(("refit/", "final/")) and metric != "value/kept_unseen"

@@ -16,7 +16,7 @@ from patronage.card import challenged, lineage
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import in_words, number_in_words
 from patronage.distribution import BINS, one_decimal, percent
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.leaderboard import ordered
 from patronage.proposal import Checked, Mapped, OwnFeature, Proposed, feature_sets
 from patronage.segments import Segment

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from patronage.backtest import judge_candidates, kept_unseen, open_judge, stabilities
-from patronage.challenge import Challenge, Incumbent, challenge, observe_champion
+from patronage.challenge import Challenge, challenge
+from patronage.champion import Incumbent, observe_champion
 from patronage.evaluation.evidence import n_forecasts, select_customers
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.features import build_features
 from patronage.journal import Journal, note, progress
 from patronage.numbering import Numbering, number_segments
@@ -20,7 +21,7 @@ from patronage.observation import (
     require_judgeable,
 )
 from patronage.package_folder import require_replaceable
-from patronage.packaging import package, tell_about
+from patronage.packaging import package, require_covered, tell_about
 from patronage.periods import is_snapshot, training_windows
 from patronage.recipe import Recipe, fit_recipes
 from patronage.refit import Refit, refit_shortlist
@@ -191,7 +192,7 @@ def prove(training: Training, prepared: Prepared, tested: Backtest, journal: Jou
 
 def meet_champion(
     training: Training, prepared: Prepared, tested: Backtest, incumbent: Incumbent, numbered: Numbering, winner: int
-) -> Challenge | None:
+) -> Challenge:
     """Judge the champion's recipe where the winner was judged."""
     changed = float("nan") if numbered.continuity is None else numbered.continuity.changed_share
     return challenge(
@@ -275,10 +276,11 @@ def finish(
             min_prospect_confidence=training.min_prospect_confidence,
             prospects_exist=len(judged.rfm.columns) > 0,  # there are orders
         )
+        require_covered(model, training.policy.gates.coverage)
         run.log_segments(model.segments, headline)
         run.log_confidence(model.about)
         run.log_champion(compared, numbered.continuity)
-        version = register(run, model, prepared.newest)
+        version = register(run, model, prepared.newest, ids_from=prepared.champion.last_number)
         model.save(training.output)
         note(f"packaged in {training.output}")
     run.log_seconds(journal.seconds)

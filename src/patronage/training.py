@@ -13,10 +13,11 @@ import pandas as pd
 
 from patronage.backtest import Judged
 from patronage.catalogue import Catalogue, Feature
-from patronage.challenge import Champion, Incumbent
+from patronage.champion import Champion, Incumbent
 from patronage.clusterers import Clusterer, Failure
 from patronage.diagnosis import Diagnosis
-from patronage.evaluation.judgement import Judge, Row
+from patronage.evaluation.judgement import Judge
+from patronage.evaluation.row import Row
 from patronage.model import SegmentationModel
 from patronage.observation import Observed
 from patronage.recipe import FittedRecipe, RepresentationChoice

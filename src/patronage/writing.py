@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all: written beside, flushed to disk, then renamed."""
+"""Files and folders that appear whole or not at all: written beside, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,32 @@ def replacing(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes ``folder`` if, and only if, the block ends well.
+
+    A former folder is put aside for the moment between two renames, and put back if the second one fails. Whether it
+    may be replaced, and that its files are on disk, is the block's business.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = fresh.with_name(fresh.name + "-old")
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        try:
+            if folder.exists():
+                folder.rename(old)
+            fresh.rename(folder)
+        except BaseException:  # an interruption too
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from patronage.assigners import UNASSIGNED
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 
 _N_SWEEPS = 12
 """Orders are improved forth and back this often; the best is kept, so that more sweeps never make it worse."""

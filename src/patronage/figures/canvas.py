@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patronage.evaluation.baselines import SHUFFLED
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.figures.canvas import CHOSEN, GREY, INK, PALE, PAPER, bare, plain, sheet, styles
 from patronage.selection import Gates, Selection, Verdict
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.figures.canvas import GREY, INK, PALE, PAPER, bare, ink_on, plain, sheet, styles
 from patronage.figures.choice import ARI, KEPT, K, best_baselines
 from patronage.selection import Gates, Selection, Verdict

@@ -23,7 +23,7 @@ from patronage.prospects.learning import fit_classifier
 
 PROFILE_RELATIONS = ("customers", "answers")
 MIN_PER_SEGMENT = 10
-"""Customers with a profile that a segment needs: two in each of the folds."""
+"""Customers with a profile that a segment needs, and the lack of one: two in each of the folds."""
 
 MOST_LEARNED = 10_000
 """Customers that profiles are learned from at most: with some ten columns and segments more tell nothing new."""
@@ -79,8 +79,9 @@ def learn_prospects(
     """Learn to tell a customer's segment from the profile, and judge whether profiles can.
 
     Penalty and temperature are chosen by log loss out of fold; both choices are made again, without them, for the
-    customers of each fold that the evaluation holds out. Customers without a segment are left out: probabilities are
-    those among the segments.
+    customers of each fold that the evaluation holds out. Being in no segment is learned like a segment, so that
+    probabilities are those of all customers with such a profile; with fewer than `MIN_PER_SEGMENT` in none these are
+    left out.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def learn_prospects(
     profiles : DataFrame of shape (n_customers, …)
         Their values of active customers, by customer id.
     labels : ndarray of shape (n_customers,)
-        The segments that these customers are in by what they do.
+        The segments that these customers are in by what they do, or ``UNASSIGNED``.
     n_segments : int
     min_confidence : float, default 0.5
         See `ProfileClassifier`; raising it places fewer prospects, and those more surely.
@@ -101,11 +102,13 @@ def learn_prospects(
         return Prospects(None, None, "there are no profile features (of the customers table, or answers)")
     if n_segments < 2:  # noqa: PLR2004 - nothing to tell apart
         return Prospects(None, None, "there is a single segment")
-    inside = labels != UNASSIGNED
-    told = profiles[[one.name for one in usable]].notna().any(axis=1).to_numpy() & inside
+    told = profiles[[one.name for one in usable]].notna().any(axis=1).to_numpy(copy=True)
     told[told] = first_customers(profiles.index[told], MOST_LEARNED, purpose="profiles")
+    outside = told & (labels == UNASSIGNED)
+    if outside.sum() < MIN_PER_SEGMENT:
+        told &= ~outside
     frame, label = profiles.loc[told], labels[told].astype(int)
-    sizes = np.bincount(label, minlength=n_segments)
+    sizes = np.bincount(label[label != UNASSIGNED], minlength=n_segments)
     if sizes.min() < MIN_PER_SEGMENT:
         return Prospects(
             None,

@@ -13,7 +13,7 @@ from patronage.assigners import UNASSIGNED
 from patronage.representation import StandardRepresentation
 
 MIN_CONFIDENCE = 0.5
-"""Default of the least probability at which a prospect is placed: its segment is likelier than all others together."""
+"""Default of the least probability at which a prospect is placed: its segment is likelier than all else together."""
 
 COOLEST, HOTTEST = 0.2, 20.0
 """Bounds of the temperature."""
@@ -40,23 +40,59 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Leading:
+    """What is most probable by profile.
+
+    Attributes
+    ----------
+    best, second : ndarray of shape (n_rows,), int
+        The most probable segment, and the next one.
+    highest : ndarray of shape (n_rows,)
+        Probability of ``best``.
+    placed : ndarray of shape (n_rows,), bool
+        Whether that is enough: at least the least probability, and no less than that of being in no segment.
+    """
+
+    best: np.ndarray
+    second: np.ndarray
+    highest: np.ndarray
+    placed: np.ndarray
+
+    @classmethod
+    def of(cls, probability: np.ndarray, n_segments: int, min_confidence: float) -> Leading:
+        """Read them off probabilities of shape (n_rows, n_classes); a class after the segments' is that of none."""
+        rows = np.arange(len(probability))
+        segments, nobody = probability[:, :n_segments].copy(), probability[:, n_segments:].sum(axis=1)
+        best = segments.argmax(axis=1)
+        highest = segments[rows, best]
+        segments[rows, best] = -1.0
+        placed = (highest >= min_confidence) & (highest >= nobody)
+        return cls(best, segments.argmax(axis=1), highest, placed)
+
+
+@dataclass(frozen=True)
 class ProfileClassifier:
     """Multinomial logistic regression on the profile, softened or sharpened by a temperature.
 
-    The probability of segment s is softmax((x·B + b) / T) over the segments. What a profile does not tell, or a level
-    that was never seen, counts as the average: why customers left something out need not be why prospects did. No
-    arithmetic crosses rows, so a row gets the same bits whichever rows come along.
+    The probability of segment s is softmax((x·B + b) / T) over the classes: the segments and, if customers in no
+    segment were learned from, being in none. Without that class a probability would be one among those who are in a
+    segment, and too high for everyone else. What a profile does not tell, or a level that was never seen, counts as the
+    average: why customers left something out need not be why prospects did. No arithmetic crosses rows, so a row gets
+    the same bits whichever rows come along.
 
     Attributes
     ----------
     representation : StandardRepresentation
         Of the profile features that differ between customers.
-    coefficients : ndarray of shape (n_columns, n_segments)
-    intercepts : ndarray of shape (n_segments,)
+    coefficients : ndarray of shape (n_columns, n_classes)
+    intercepts : ndarray of shape (n_classes,)
+        With the shift of each class that calibration found.
     temperature : float
         Above 1 softens.
     min_confidence : float in [0, 1]
         A prospect whose most probable segment is less probable is placed nowhere.
+    knows_unassigned : bool, default False
+        Whether the last class is that of customers in no segment. For whom it is the most probable is placed nowhere.
 
     References
     ----------
@@ -68,6 +104,7 @@ class ProfileClassifier:
     intercepts: np.ndarray
     temperature: float
     min_confidence: float = MIN_CONFIDENCE
+    knows_unassigned: bool = False
 
     def __post_init__(self) -> None:
         """Check that the parts belong together; a package may have been changed by anyone."""
@@ -79,6 +116,8 @@ class ProfileClassifier:
             and np.isfinite(self.intercepts).all()
             and COOLEST <= self.temperature <= HOTTEST
             and 0 <= self.min_confidence <= 1
+            and isinstance(self.knows_unassigned, bool)
+            and self.n_segments > 0
         )
         if not sound:
             raise ValueError("the classifier of profiles is not one that was ever fitted")
@@ -90,8 +129,8 @@ class ProfileClassifier:
 
     @property
     def n_segments(self) -> int:
-        """Number of segments."""
-        return len(self.intercepts)
+        """Number of segments; one less than the classes where the last one is that of no segment."""
+        return len(self.intercepts) - self.knows_unassigned
 
     def place(self, profiles: pd.DataFrame) -> Placement:
         """Place customers by their profile.
@@ -102,22 +141,18 @@ class ProfileClassifier:
             Columns of `names`. Of whom none has a known value is placed nowhere.
         """
         probability = self.probabilities(profiles)
-        rows = np.arange(len(probability))
         told = ~np.isnan(probability[:, 0])
         probability[~told] = 0.0
-        best = probability.argmax(axis=1)
-        highest = probability[rows, best]
-        probability[rows, best] = -1.0
-        second = probability.argmax(axis=1)
-        placed = told & (highest >= self.min_confidence)
+        found = Leading.of(probability, self.n_segments, self.min_confidence)
+        placed = told & found.placed
         return Placement(
-            np.where(placed, best, UNASSIGNED),
-            np.where(placed, second, np.where(told, best, UNASSIGNED)),
-            np.where(placed, highest, np.nan),
+            np.where(placed, found.best, UNASSIGNED),
+            np.where(placed, found.second, np.where(told, found.best, UNASSIGNED)),
+            np.where(placed, found.highest, np.nan),
         )
 
     def probabilities(self, profiles: pd.DataFrame) -> np.ndarray:
-        """Probability of every segment, of shape (n_rows, n_segments); NaN where nothing is known of the profile."""
+        """Probability of every class, of shape (n_rows, n_classes); NaN where nothing is known of the profile."""
         space, told = profile_space(self.representation, profiles)
         scores = np.tile(self.intercepts, (len(space), 1))
         # Column by column: a matrix product would round differently for other batch sizes.
@@ -138,6 +173,7 @@ class ProfileClassifier:
             "representation": self.representation.state(),
             "temperature": self.temperature,
             "min_confidence": self.min_confidence,
+            "knows_unassigned": self.knows_unassigned,
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -149,7 +185,12 @@ class ProfileClassifier:
         """Rebuild from `state` and `arrays`."""
         representation = StandardRepresentation.from_state(state["representation"])
         return cls(
-            representation, arrays["coefficients"], arrays["intercepts"], state["temperature"], state["min_confidence"]
+            representation,
+            arrays["coefficients"],
+            arrays["intercepts"],
+            state["temperature"],
+            state["min_confidence"],
+            state["knows_unassigned"],
         )
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from patronage.assigners import UNASSIGNED
 from patronage.catalogue import Feature
 from patronage.confidence import N_FOLDS, Reliability
 from patronage.evaluation.bootstrap import LEVEL, Bootstrap
+from patronage.prospects.classifier import Leading
 from patronage.prospects.learning import fit_classifier
 
 
@@ -21,15 +23,18 @@ class ProfileEvaluation:
     Attributes
     ----------
     n_customers : int
-        Customers in a segment of whose profile something is known.
+        Customers of whose profile something is known.
+    n_unassigned : int
+        Those of them who are in no segment; 0 where these are too few to learn from, and left out.
     n_features : int
         Profile features looked at.
     log_loss, log_loss_prior : float
-        Mean −log p of the customer's segment: of the classifier, and of the segments' shares alone.
+        Mean −log p of the customer's segment, or of being in none: of the classifier, and of their shares alone.
     skill, skill_low, skill_high : float
         1 − log_loss / log_loss_prior, with its 90 % bootstrap interval; both are of the same customers in every draw.
     accuracy, majority : float
-        Share whose most probable segment is their own; share of the largest segment.
+        Share for whom that is most probable which is so: their segment, or none; share of the largest segment, or of
+        those in none if they are more.
     recall : tuple of float
         Per segment, the share of its customers whose most probable segment it is.
     macro_recall, macro_recall_low, macro_recall_high : float
@@ -37,12 +42,13 @@ class ProfileEvaluation:
     placed_share : float
         Share whose most probable segment reaches the least confidence.
     placed_accuracy : float, optional
-        Share of these whose segment it is; None if there are none.
+        Share of these whose segment it is, of which those in no segment are none; None if nobody is placed.
     reliability : Reliability
-        Of the most probable segment's probability.
+        Of the most probable segment's probability, for those in no segment too: it is never theirs.
     """
 
     n_customers: int
+    n_unassigned: int
     n_features: int
     log_loss: float
     log_loss_prior: float
@@ -97,20 +103,21 @@ def evaluate_profiles(
         Of the bootstrap.
     """
     n, n_segments = len(label), int(label.max()) + 1
-    rows = np.arange(n)
-    probability, prior = np.empty((n, n_segments)), np.empty((n, n_segments))
+    rows, outside = np.arange(n), label == UNASSIGNED
+    truth = np.where(outside, n_segments, label)
+    n_classes = n_segments + int(outside.any())
+    probability, prior = np.empty((n, n_classes)), np.empty((n, n_classes))
     for fold in range(N_FOLDS):
         held_out = folds == fold
         rest = ~held_out
-        prior[held_out] = np.bincount(label[rest], minlength=n_segments) / rest.sum()
+        prior[held_out] = np.bincount(truth[rest], minlength=n_classes) / rest.sum()
         classifier = fit_classifier(features, frame.loc[rest], label[rest], folds[rest], min_confidence)
-        found = classifier.probabilities(frame.loc[held_out])
-        probability[held_out] = np.where(np.isnan(found), prior[held_out], found)
-    told = np.column_stack([probability[rows, label], prior[rows, label]])
+        given = classifier.probabilities(frame.loc[held_out])
+        probability[held_out] = np.where(np.isnan(given), prior[held_out], given)
+    told = np.column_stack([probability[rows, truth], prior[rows, truth]])
     losses = -np.log(np.maximum(told, np.finfo(float).tiny))
-    best = probability.argmax(axis=1)
-    highest, hit = probability[rows, best], best == label
-    placed = highest >= min_confidence
+    found = Leading.of(probability, n_segments, min_confidence)
+    hit = found.best == label
     member = (label[:, np.newaxis] == np.arange(n_segments)).astype(float)
     draws = Bootstrap.draw(n, np.random.default_rng(seed)).sums(
         np.hstack([losses, member, member * hit[:, np.newaxis]])
@@ -123,21 +130,22 @@ def evaluate_profiles(
     log_loss, log_loss_prior = losses.mean(axis=0).tolist()
     return ProfileEvaluation(
         n_customers=n,
+        n_unassigned=int(outside.sum()),
         n_features=len(features),
         log_loss=log_loss,
         log_loss_prior=log_loss_prior,
         skill=1 - log_loss / log_loss_prior,
         skill_low=_low(skills),
         skill_high=_high(skills),
-        accuracy=float(hit.mean()),
-        majority=float(member.mean(axis=0).max()),
+        accuracy=float((probability.argmax(axis=1) == truth).mean()),
+        majority=float(np.bincount(truth).max() / n),
         recall=tuple(recall.tolist()),
         macro_recall=float(recall.mean()),
         macro_recall_low=_low(recalls),
         macro_recall_high=_high(recalls),
-        placed_share=float(placed.mean()),
-        placed_accuracy=float(hit[placed].mean()) if placed.any() else None,
-        reliability=Reliability.measure(highest, hit.astype(float)),
+        placed_share=float(found.placed.mean()),
+        placed_accuracy=float(hit[found.placed].mean()) if found.placed.any() else None,
+        reliability=Reliability.measure(found.highest, hit.astype(float)),
     )
 
 

@@ -174,6 +174,8 @@ def score(
             "model_name": name,
             "model_version": version,
             "model_digest": digests["model"],
+            # A part of the fingerprint that may be set for one scoring alone.
+            "min_confidence": model.min_confidence,
             "input": {**given.about, "digest": digests["input"][1] or copy.digest(), "rows": parts.tally.rows},
             "as_of": given.about.get("as_of"),
             "output": output.shown,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.selection import Policy
 
 _OF_THE_CEILING = (

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from patronage.challenge import ChallengeGates, Champion, failed_challenge
+from patronage.challenge import ChallengeGates, failed_challenge
+from patronage.champion import Champion
 from patronage.errors import PatronageError
 from patronage.journal import warn
 from patronage.tracking.registry import CHALLENGER, load_model
@@ -59,13 +60,8 @@ def find_champion(tracking: Tracking) -> Champion:
         aliases = _aliases(mlflow, client, name)
         if aliases is None:
             return Champion()
-        served = {str(aliases[alias]) for alias in (CHAMPION, PREVIOUS) if alias in aliases}
-        numbers = [
-            int(version.tags.get("last_number", 0))
-            for version in client.search_model_versions(f"name = '{name}'")
-            if str(version.version) in served or PROMOTED_AT in version.tags
-        ]
-    last_number, version = max(numbers, default=0), aliases.get(CHAMPION)
+        last_number, version = _last_served(client, name, aliases), aliases.get(CHAMPION)
+        _remember(client, name, last_number)
     if version is None:
         return Champion(last_number=last_number)
     try:
@@ -108,8 +104,13 @@ def promote(
             return Promotion(str(version.version), str(former))
         figures: dict[str, float] = {}
         failed: tuple[str, ...] = ()
+        last_number = _last_served(client, name, client.get_registered_model(name).aliases)
         if former is not None:
             figures, failed = _compared(client.get_model_version(name, str(former)), version, gates or ChallengeGates())
+        ids_from = _number(version, "ids_from")
+        # Its new segments were numbered after ids_from, which others have gone beyond meanwhile.
+        if not failed and PROMOTED_AT not in version.tags and ids_from < min(last_number, _number(version)):
+            failed = ("a version in charge since it was trained may have given its new ids to others; train again",)
         if failed and not force:
             raise PromotionRefusedError(
                 f"{name} version {version.version} does not become champion in place of version {former}: "
@@ -119,6 +120,9 @@ def promote(
             client.set_registered_model_alias(name, PREVIOUS, former)
         client.set_registered_model_alias(name, CHAMPION, version.version)
         client.set_model_version_tag(name, version.version, PROMOTED_AT, _now())
+        _remember(client, name, max(last_number, _number(version)))
+        if ROLLED_BACK_AT in version.tags:
+            client.delete_model_version_tag(name, version.version, ROLLED_BACK_AT)
         if failed:
             client.set_model_version_tag(name, version.version, FORCED, "; ".join(failed))
         return Promotion(str(version.version), None if former is None else str(former), figures, failed)
@@ -137,7 +141,7 @@ def rollback(tracking: Tracking) -> Promotion:
         client = mlflow.MlflowClient()
         aliases = _aliases(mlflow, client, name) or {}
         former, version = aliases.get(CHAMPION), aliases.get(PREVIOUS)
-        if version is None:
+        if version is None or version == former:  # the same where a promotion was killed halfway
             raise TrackingError(
                 f"registered model {name} has no previous champion in {tracking.shown_uri()}; "
                 "there is nothing to go back to. Promote a version with patronage promote version=…"
@@ -151,15 +155,15 @@ def rollback(tracking: Tracking) -> Promotion:
 
 def _compared(former: Any, version: Any, gates: ChallengeGates) -> tuple[dict[str, float], tuple[str, ...]]:  # noqa: ANN401
     """How a version compared with the champion when it was trained, and the gates that it fails by that."""
+    if ROLLED_BACK_AT in version.tags:
+        return {}, (f"it was rolled back at {version.tags[ROLLED_BACK_AT]}",)
     if PROMOTED_AT in version.tags:  # it was in charge before, and what it gives was known
         return {}, ()
     if version.tags.get("data") != former.tags.get("data"):
-        warn(
-            f"{version.name} version {former.version}, the champion until now, was trained on "
-            f"data={former.tags.get('data')}, version {version.version} on data={version.tags.get('data')}; "
-            "if both are needed, keep them apart by tracking.registered_model"
+        return {}, (
+            f"it was trained on data={version.tags.get('data')}, the champion on data={former.tags.get('data')}; if "
+            "both are needed, keep them apart by tracking.registered_model",
         )
-        return {}, ()
     asked = version.tags.get("champion.version")
     if asked != str(former.version):
         other = f"with version {asked}" if asked else "with none"
@@ -171,6 +175,33 @@ def _compared(former: Any, version: Any, gates: ChallengeGates) -> tuple[dict[st
         if key.startswith(prefix) and key != "champion.version"
     }
     return figures, failed_challenge(figures, gates)
+
+
+def _last_served(client: Any, name: str, aliases: Mapping[str, Any]) -> int:  # noqa: ANN401
+    """The highest number of a segment's id in any version that is or was in charge, deleted ones included."""
+    served = {str(aliases[alias]) for alias in (CHAMPION, PREVIOUS) if alias in aliases}
+    numbers = [
+        _number(version)
+        for version in client.search_model_versions(f"name = '{name}'")
+        if str(version.version) in served or PROMOTED_AT in version.tags
+    ]
+    return max([_whole(client.get_registered_model(name).tags.get("last_number")), *numbers])
+
+
+def _remember(client: Any, name: str, last_number: int) -> None:  # noqa: ANN401
+    """Write the highest number on the model itself, where it outlives versions that are deleted."""
+    if last_number > _whole(client.get_registered_model(name).tags.get("last_number")):
+        client.set_registered_model_tag(name, "last_number", str(last_number))
+
+
+def _number(version: Any, tag: str = "last_number") -> int:  # noqa: ANN401
+    """A version's number by its tag; where that is missing its segments were the first, and numbered from 1."""
+    return _whole(version.tags.get(tag), version.tags.get("n_segments") if tag == "last_number" else None)
+
+
+def _whole(*texts: str | None) -> int:
+    """The first that is a whole number, tags being anybody's to write; else 0."""
+    return next((int(text) for text in texts if text is not None and text.isdecimal()), 0)
 
 
 def _version(mlflow: Any, client: Any, tracking: Tracking, alias_or_version: str) -> Any:  # noqa: ANN401

@@ -35,8 +35,11 @@ REQUIREMENTS = (
 """What a registered model needs, pinned to the versions it was trained with."""
 
 
-def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame) -> str:
-    """Log the packaged model, register it, and call it the challenger; returns the version."""
+def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame, *, ids_from: int = 0) -> str:
+    """Log the packaged model, register it, and call it the challenger; returns the version.
+
+    ``ids_from`` is the number after which its new segments were numbered.
+    """
     mlflow, client, name = run.mlflow, run.client, run.tracking.registered_model
     package = Path(patronage.__file__).parent
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stderr(io.StringIO()):
@@ -65,6 +68,7 @@ def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame) 
         "candidate": model.about["candidate"],
         "data": run.config.get("data", {}).get("name", ""),
         "last_number": str(model.last_number),
+        "ids_from": str(ids_from),
     }
     if compared := model.about.get("champion"):
         tags["champion.version"] = compared["version"]

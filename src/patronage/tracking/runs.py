@@ -21,7 +21,7 @@ from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import diagnosis_frame, diagnosis_html
 from patronage.errors import InvalidConfigError
 from patronage.evaluation.across_k import across_k, solutions_of
-from patronage.evaluation.judgement import Row
+from patronage.evaluation.row import Row
 from patronage.leaderboard import leaderboard_frame, leaderboard_html, ordered
 from patronage.segments import Segment
 from patronage.selection import Policy, Selection

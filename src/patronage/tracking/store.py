@@ -55,8 +55,8 @@ class Tracking:
     def __post_init__(self) -> None:
         """Check the names before any work is done."""
         for option, name in (("experiment", self.experiment), ("registered_model", self.registered_model)):
-            if not name.strip() or set(name) & set("/:\\"):
-                raise InvalidConfigError(f"tracking.{option} must be a name without / : \\; got {name!r}.")
+            if not name.strip() or set(name) & set("/:\\'\"`"):
+                raise InvalidConfigError(f"tracking.{option} must be a name without / : \\ and quotes; got {name!r}.")
 
     def shown_uri(self) -> str:
         """The store's address without a password, for logs."""
