@@ -30,8 +30,15 @@ def served(command: list[str], folder: Path, address: str) -> Iterator[None]:
     """Run a server until the block ends; it is up when ``address`` answers."""
     with (folder / "server.log").open("w") as log:
         # In a session of its own, so that the processes it starts can be ended with it.
+        # MLflow looks for uvicorn on the path, where an environment that is not activated does not stand.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **QUIET}, start_new_session=True
+            command,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **QUIET, "PATH": path},
+            start_new_session=True,
         )
         try:
             _wait_for(address, process, folder / "server.log")

@@ -179,7 +179,9 @@ def test_without_profile_columns_prospects_stay_unassigned_and_it_is_said_once(
     model: SegmentationModel, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Part of a profile is none: the line names the columns, and all others are scored as ever."""
+    # Whatever a test before this one made of the journal, it is heard once.
     monkeypatch.setattr(logging.getLogger("patronage"), "propagate", True)
+    monkeypatch.setattr(logging.getLogger("patronage"), "handlers", [])
     table = profiled()
     caplog.set_level(logging.WARNING, "patronage")
     table.drop(columns="town").to_parquet(tmp_path / "f.parquet")
