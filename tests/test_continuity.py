@@ -186,3 +186,36 @@ def test_a_first_model_has_no_former_one():
     found = follow(np.full(6, -1), [], np.array([0, 0, 0, 1, 1, 1]), 2)
     assert found.ids == ("S01", "S02")
     assert [event.event for event in found.events] == ["birth", "birth"]
+
+
+def test_two_segments_that_are_joined_are_no_split():
+    """Where two former segments become one that is neither, both were merged into it, and it was split off none."""
+    former = np.repeat([0, 1, 2], [55, 45, 60])
+    current = np.repeat([0, 2, 0, 2, 1], [50, 5, 45, 0, 60])
+    found = follow(former, IDS, np.where(current == 2, 1, current), 2)
+    assert [(event.event, event.segment_id, event.former_id) for event in found.events] == [
+        ("persists", "S01", "S01"), ("persists", "S03", "S03"), ("merge", "S01", "S02"),
+    ]  # fmt: skip
+    former = np.repeat([0, 1, 2, 3], [49, 49, 49, 49])
+    joined = follow(former, [*IDS, "S04"], np.repeat([0, 0, 0, 1], 49), 2)
+    assert [(event.event, event.segment_id, event.former_id) for event in joined.events] == [
+        ("persists", "S04", "S04"),
+        ("birth", "S05", ""),
+        ("merge", "S05", "S01"),
+        ("merge", "S05", "S02"),
+        ("merge", "S05", "S03"),
+    ]
+    # Most of the joined one comes from S02, which is not the same all the same: 60 of 70 + 115 − 60.
+    mostly = follow(np.repeat([0, 1, 2], [100, 70, 55]), IDS, np.repeat([0, 1, 1], [110, 60, 55]), 2)
+    assert [(event.event, event.segment_id, event.former_id) for event in mostly.events] == [
+        ("persists", "S01", "S01"), ("birth", "S04", ""), ("merge", "S04", "S02"), ("merge", "S04", "S03"),
+    ]  # fmt: skip
+
+
+def test_a_segment_that_falls_into_two_new_ones_is_split():
+    """Where a former segment ends and two new ones come from it, both were split off it."""
+    former, current = np.repeat([0, 1], [100, 40]), np.repeat([0, 2, 3, 1], [40, 30, 30, 40])
+    found = follow(former, IDS[:2], current, 4)
+    assert [(event.event, event.former_id) for event in found.events] == [
+        ("persists", "S02"), ("split", "S01"), ("split", "S01"), ("split", "S01"), ("death", "S01"),
+    ]  # fmt: skip

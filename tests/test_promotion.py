@@ -334,6 +334,8 @@ def test_rollback_undoes_a_promotion(challenged: Registry, capsys: pytest.Captur
     assert capsys.readouterr().out == f"{NAME} version 1 is champion; version 2 is now previous\n"
     assert (challenged.aliases()["champion"], challenged.aliases()["previous"]) == ("1", "2")
     assert "rolled_back_at" in challenged.version("2").tags
+    assert main(["rollback", store]) == 2
+    assert "gave way by a rollback already" in capsys.readouterr().err
     assert main(["promote", store]) == 3
     assert "it was rolled back at" in capsys.readouterr().err
     assert main(["promote", store, "--force"]) == 0

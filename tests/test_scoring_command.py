@@ -44,6 +44,16 @@ def test_a_scoring_says_what_it_did(folder: Path, capsys: pytest.CaptureFixture[
     assert json.loads((folder / "s.jsonl.gz.manifest.json").read_text(encoding="utf-8"))["customers"] == N_CUSTOMERS - 1
 
 
+@pytest.mark.parametrize("output", ["f.parquet", "./f.parquet", "link.parquet"])
+def test_the_input_is_not_replaced(folder: Path, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An output that is the input, under whatever name, is refused, and the input stays as it was."""
+    (folder / "link.parquet").symlink_to(folder / "f.parquet")
+    before = (folder / "f.parquet").read_bytes()
+    assert main(["score", "model=m", "input=f.parquet", f"output={output}", "quiet=true"]) == 2
+    assert "output would replace the input" in capsys.readouterr().err
+    assert (folder / "f.parquet").read_bytes() == before
+
+
 def test_databases_are_named_by_url_and_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What SQLAlchemy takes, `patronage score` takes, on both sides."""
     connection = sqlite3.connect(folder / "shop.db")

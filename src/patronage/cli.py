@@ -255,6 +255,8 @@ def _score(config: dict[str, Any]) -> int:
     as_of = day("as_of", config["as_of"])
     target = DatabaseOutput(output, config["output_table"]) if is_url(output) else FileOutput(Path(output))
     target.check()  # before a model is fetched
+    if config["input"] is not None:
+        _require_other(config)
     least = config["min_confidence"]
     if least is not None:
         probability("min_confidence", least)
@@ -271,6 +273,16 @@ def _score(config: dict[str, Any]) -> int:
     if scored.rejected_file is not None:
         print(f"rows set aside: {scored.rejected_file}")
     return 0
+
+
+def _require_other(config: dict[str, Any]) -> None:
+    """Check that the output does not replace the input."""
+    given, output = config["input"], config["output"]
+    # os.path tells that a text longer than any path is none, where pathlib stops.
+    same = given == output or (os.path.exists(given) and os.path.exists(output) and os.path.samefile(given, output))  # noqa: PTH110, PTH121
+    tables = config["input_table"], config["output_table"]
+    if same and (tables[0] is None or tables[0] == tables[1]):
+        raise InvalidConfigError("output would replace the input; name another output.")
 
 
 @contextmanager

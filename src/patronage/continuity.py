@@ -16,8 +16,9 @@ ACCEPT = 0.5
 """Two segments are the same one if at least half of the customers in either are in both (Jaccard)."""
 
 ORIGIN = 0.5
-"""A new segment was split off the former one that at least this share of its customers come from; a former one was
-merged into the segment that at least this share of its customers are in now."""
+"""A new segment comes from the former one that at least this share of its customers were in: it was split off, if that
+one goes on or other segments come from it too. A former one was merged into the segment that at least this share of its
+customers are in now."""
 
 EVENTS = ("persists", "split", "birth", "merge", "death")
 
@@ -146,13 +147,22 @@ def follow(
 
     events = []
     position = {known: before for before, known in enumerate(former_ids)}
+    new = [label for label in range(n_current) if ids[label] not in position]
+    origin = {
+        label: most
+        for label in new
+        if former_ids and _ratio(shared[most := int(shared[:, label].argmax()), label], of_current[label]) >= ORIGIN
+    }
     for label in sorted(range(n_current), key=lambda one: _number(ids[one])):
         if ids[label] in position:
             events.append(event("persists", label, position[ids[label]]))
             continue
-        most = int(shared[:, label].argmax()) if len(former_ids) else 0
-        comes_from_one = len(former_ids) > 0 and _ratio(shared[most, label], of_current[label]) >= ORIGIN
-        events.append(event("split", label, most) if comes_from_one else event("birth", label, None))
+        parent = origin.get(label)
+        goes_on = parent is not None and former_ids[parent] in ids
+        if goes_on or (parent is not None and list(origin.values()).count(parent) > 1):
+            events.append(event("split", label, parent))
+        else:
+            events.append(event("birth", label, None))
     for before in sorted(range(len(former_ids)), key=lambda one: _number(former_ids[one])):
         if former_ids[before] in ids:
             continue

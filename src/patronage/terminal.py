@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from patronage.card import challenged, lineage
+from patronage.challenge import ChallengeGates, failed_challenge
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import in_words, number_in_words
 from patronage.distribution import BINS, one_decimal, percent
@@ -164,6 +165,8 @@ def succession(about: Mapping[str, Any]) -> None:
     lines = [lineage(about["continuity"])] if "continuity" in about else []
     if compared := about.get("champion"):
         lines.append(challenged(compared["figures"], compared["version"]))
+        if failed := failed_challenge(compared["figures"], ChallengeGates()):
+            lines.append(f"patronage promote will refuse it, unless its limits are raised: {'; '.join(failed)}")
     for line in lines:
         console().print(line, highlight=False, soft_wrap=True)
 

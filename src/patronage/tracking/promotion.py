@@ -114,7 +114,7 @@ def promote(
         if failed and not force:
             raise PromotionRefusedError(
                 f"{name} version {version.version} does not become champion in place of version {former}: "
-                f"{'; '.join(failed)}. Promote it all the same with force=true."
+                f"{'; '.join(failed)}. Promote it all the same with --force."
             )
         if former is not None:
             client.set_registered_model_alias(name, PREVIOUS, former)
@@ -125,6 +125,8 @@ def promote(
             client.delete_model_version_tag(name, version.version, ROLLED_BACK_AT)
         if failed:
             client.set_model_version_tag(name, version.version, FORCED, "; ".join(failed))
+        elif FORCED in version.tags:  # of an earlier promotion
+            client.delete_model_version_tag(name, version.version, FORCED)
         return Promotion(str(version.version), None if former is None else str(former), figures, failed)
 
 
@@ -134,7 +136,7 @@ def rollback(tracking: Tracking) -> Promotion:
     Raises
     ------
     TrackingError
-        There is no previous champion.
+        There is no previous champion, or it gave way by a rollback itself.
     """
     name = tracking.registered_model
     with pointed_at(tracking) as mlflow:
@@ -146,6 +148,11 @@ def rollback(tracking: Tracking) -> Promotion:
                 f"registered model {name} has no previous champion in {tracking.shown_uri()}; "
                 "there is nothing to go back to. Promote a version with patronage promote version=…"
             )
+        if ROLLED_BACK_AT in client.get_model_version(name, str(version)).tags:
+            raise TrackingError(
+                f"{name} version {version} gave way by a rollback already, so there is nothing to go back to. "
+                f"patronage promote version={version} --force puts it in charge again."
+            )
         client.set_registered_model_alias(name, CHAMPION, version)
         if former is not None:
             client.set_registered_model_alias(name, PREVIOUS, former)
@@ -156,7 +163,10 @@ def rollback(tracking: Tracking) -> Promotion:
 def _compared(former: Any, version: Any, gates: ChallengeGates) -> tuple[dict[str, float], tuple[str, ...]]:  # noqa: ANN401
     """How a version compared with the champion when it was trained, and the gates that it fails by that."""
     if ROLLED_BACK_AT in version.tags:
-        return {}, (f"it was rolled back at {version.tags[ROLLED_BACK_AT]}",)
+        figures = _figures(version) if version.tags.get("champion.version") == str(former.version) else {}
+        return figures, (
+            f"it was rolled back at {version.tags[ROLLED_BACK_AT]}", *failed_challenge(figures, gates),
+        )  # fmt: skip
     if PROMOTED_AT in version.tags:  # it was in charge before, and what it gives was known
         return {}, ()
     if version.tags.get("data") != former.tags.get("data"):
@@ -168,13 +178,18 @@ def _compared(former: Any, version: Any, gates: ChallengeGates) -> tuple[dict[st
     if asked != str(former.version):
         other = f"with version {asked}" if asked else "with none"
         return {}, (f"it was compared {other} when it was trained, not with version {former.version}; train again",)
+    figures = _figures(version)
+    return figures, failed_challenge(figures, gates)
+
+
+def _figures(version: Any) -> dict[str, float]:  # noqa: ANN401
+    """How a version compared with the champion when it was trained, by its tags."""
     prefix = "champion."
-    figures = {
+    return {
         key.removeprefix(prefix): float(value)
         for key, value in version.tags.items()
         if key.startswith(prefix) and key != "champion.version"
     }
-    return figures, failed_challenge(figures, gates)
 
 
 def _last_served(client: Any, name: str, aliases: Mapping[str, Any]) -> int:  # noqa: ANN401

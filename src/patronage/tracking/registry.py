@@ -61,9 +61,9 @@ def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame, 
     client.update_model_version(name, version, card)
     tags = {
         "kept": model.about["confirm"].get("kept"),
-        "ari": model.about["metrics"].get("refit/ari"),
+        "ari": model.about["metrics"].get("final/ari"),
         "n_segments": len(model.segments),
-        "min_share": model.about["metrics"].get("refit/min_share"),
+        "min_share": model.about["metrics"].get("final/min_share"),
         "gates": "passed",
         "candidate": model.about["candidate"],
         "data": run.config.get("data", {}).get("name", ""),
@@ -98,8 +98,9 @@ def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str
         try:
             local = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=scratch))
         except (mlflow.exceptions.MlflowException, OSError) as error:
+            hint = "; make one the champion by patronage promote, or name a version" if "@champion" in address else ""
             raise TrackingError(
-                f"model={address} cannot be fetched from {tracking.shown_uri()}: {said_by_mlflow(error)}"
+                f"model={address} cannot be fetched from {tracking.shown_uri()}: {said_by_mlflow(error)}{hint}"
             ) from None
         found = address
         if "@" in address:
