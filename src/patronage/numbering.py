@@ -69,7 +69,7 @@ def number_segments(
         for label, before in matched(again.backtest_labels, labels, n_segments).items():
             worth[label] = later.get(before, np.nan)
         order = worth
-    continuity = None
+    continuity, names = None, {}
     if former is None:
         ids = first_ids(order, last_number)
         last_number += n_segments
@@ -79,7 +79,7 @@ def number_segments(
             former.labels[known], former.ids, labels[known], n_segments, last_number=last_number, worth=order
         )
         ids, last_number = list(continuity.ids), continuity.last_number
-    names = {} if former is None or continuity is None else dict(zip(former.ids, former.names, strict=True))
+        names = dict(zip(former.ids, former.names, strict=True))
     return Numbering(
         ids,
         {one: float(value) for one, value in zip(ids, worth, strict=True) if np.isfinite(value)},

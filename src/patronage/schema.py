@@ -160,8 +160,8 @@ class TrainSchema:
 
 
 @dataclass
-class ScoreSchema:
-    """Options of ``patronage score``."""
+class ScoringSchema:
+    """What scoring and exporting share: a model, customers, and where the result goes."""
 
     data: Optional[DataSchema] = None
     tracking: TrackingSchema = MISSING
@@ -170,28 +170,25 @@ class ScoreSchema:
     input_table: Optional[str] = None
     as_of: Optional[str] = None
     output: str = MISSING
-    output_table: str = MISSING
-    min_confidence: Optional[float] = None
     chunk_rows: int = MISSING
-    resume: bool = False
     quiet: bool = False
 
 
 @dataclass
-class ExportSchema:
+class ScoreSchema(ScoringSchema):
+    """Options of ``patronage score``."""
+
+    output_table: str = MISSING
+    min_confidence: Optional[float] = None
+    resume: bool = False
+
+
+@dataclass
+class ExportSchema(ScoringSchema):
     """Options of ``patronage export``; see `audiences.export`."""
 
-    data: Optional[DataSchema] = None
-    tracking: TrackingSchema = MISSING
-    model: str = MISSING
-    input: Optional[str] = None
-    input_table: Optional[str] = None
-    as_of: Optional[str] = None
-    output: str = MISSING
     audience_format: str = MISSING
     audience_min_confidence: float = MISSING
-    chunk_rows: int = MISSING
-    quiet: bool = False
 
 
 @dataclass

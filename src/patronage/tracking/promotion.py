@@ -57,11 +57,11 @@ def find_champion(tracking: Tracking) -> Champion:
     name = tracking.registered_model
     with pointed_at(tracking) as mlflow:
         client = mlflow.MlflowClient()
-        aliases = _aliases(mlflow, client, name)
-        if aliases is None:
+        registered = _registered(mlflow, client, name)
+        if registered is None:
             return Champion()
-        last_number, version = _last_served(client, name, aliases), aliases.get(CHAMPION)
-        _remember(client, name, last_number)
+        last_number, version = _last_served(client, registered), registered.aliases.get(CHAMPION)
+        _remember(client, registered, last_number)
     if version is None:
         return Champion(last_number=last_number)
     try:
@@ -99,12 +99,13 @@ def promote(
     with pointed_at(tracking) as mlflow:
         client = mlflow.MlflowClient()
         version = _version(mlflow, client, tracking, alias_or_version)
-        former = client.get_registered_model(name).aliases.get(CHAMPION)
+        registered = client.get_registered_model(name)
+        former = registered.aliases.get(CHAMPION)
         if former is not None and str(former) == str(version.version):
             return Promotion(str(version.version), str(former))
         figures: dict[str, float] = {}
         failed: tuple[str, ...] = ()
-        last_number = _last_served(client, name, client.get_registered_model(name).aliases)
+        last_number = _last_served(client, registered)
         if former is not None:
             figures, failed = _compared(client.get_model_version(name, str(former)), version, gates or ChallengeGates())
         ids_from = _number(version, "ids_from")
@@ -120,7 +121,7 @@ def promote(
             client.set_registered_model_alias(name, PREVIOUS, former)
         client.set_registered_model_alias(name, CHAMPION, version.version)
         client.set_model_version_tag(name, version.version, PROMOTED_AT, _now())
-        _remember(client, name, max(last_number, _number(version)))
+        _remember(client, registered, max(last_number, _number(version)))
         if ROLLED_BACK_AT in version.tags:
             client.delete_model_version_tag(name, version.version, ROLLED_BACK_AT)
         if failed:
@@ -141,7 +142,8 @@ def rollback(tracking: Tracking) -> Promotion:
     name = tracking.registered_model
     with pointed_at(tracking) as mlflow:
         client = mlflow.MlflowClient()
-        aliases = _aliases(mlflow, client, name) or {}
+        registered = _registered(mlflow, client, name)
+        aliases = {} if registered is None else registered.aliases
         former, version = aliases.get(CHAMPION), aliases.get(PREVIOUS)
         if version is None or version == former:  # the same where a promotion was killed halfway
             raise TrackingError(
@@ -192,21 +194,21 @@ def _figures(version: Any) -> dict[str, float]:  # noqa: ANN401
     }
 
 
-def _last_served(client: Any, name: str, aliases: Mapping[str, Any]) -> int:  # noqa: ANN401
+def _last_served(client: Any, registered: Any) -> int:  # noqa: ANN401
     """The highest number of a segment's id in any version that is or was in charge, deleted ones included."""
-    served = {str(aliases[alias]) for alias in (CHAMPION, PREVIOUS) if alias in aliases}
+    served = {str(registered.aliases[alias]) for alias in (CHAMPION, PREVIOUS) if alias in registered.aliases}
     numbers = [
         _number(version)
-        for version in client.search_model_versions(f"name = '{name}'")
+        for version in client.search_model_versions(f"name = '{registered.name}'")
         if str(version.version) in served or PROMOTED_AT in version.tags
     ]
-    return max([_whole(client.get_registered_model(name).tags.get("last_number")), *numbers])
+    return max([_whole(registered.tags.get("last_number")), *numbers])
 
 
-def _remember(client: Any, name: str, last_number: int) -> None:  # noqa: ANN401
+def _remember(client: Any, registered: Any, last_number: int) -> None:  # noqa: ANN401
     """Write the highest number on the model itself, where it outlives versions that are deleted."""
-    if last_number > _whole(client.get_registered_model(name).tags.get("last_number")):
-        client.set_registered_model_tag(name, "last_number", str(last_number))
+    if last_number > _whole(registered.tags.get("last_number")):
+        client.set_registered_model_tag(registered.name, "last_number", str(last_number))
 
 
 def _number(version: Any, tag: str = "last_number") -> int:  # noqa: ANN401
@@ -234,10 +236,10 @@ def _version(mlflow: Any, client: Any, tracking: Tracking, alias_or_version: str
         ) from None
 
 
-def _aliases(mlflow: Any, client: Any, name: str) -> dict[str, Any] | None:  # noqa: ANN401
-    """Alias → version; None where there is no such model."""
+def _registered(mlflow: Any, client: Any, name: str) -> Any:  # noqa: ANN401
+    """The registered model; None where there is none of that name."""
     try:
-        return dict(client.get_registered_model(name).aliases)
+        return client.get_registered_model(name)
     except mlflow.exceptions.MlflowException as error:
         if error.error_code == _ABSENT:
             return None
