@@ -15,7 +15,8 @@ from rich.console import Console
 from patronage import terminal
 from patronage.catalogue import Feature
 from patronage.diagnosis import Diagnosis, diagnose
-from patronage.diagnosis_page import diagnosis_frame, diagnosis_html, in_words, number_in_words
+from patronage.diagnosis_page import diagnosis_frame, diagnosis_html, in_words
+from patronage.distribution import number_in_words
 from patronage.figures import distributions
 
 N = 300

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from patronage.confidence import Reliability
-from patronage.diagnosis_page import number_in_words
+from patronage.distribution import number_in_words
 from patronage.model import SegmentationModel
 from patronage.selection import Selection
 

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 
 from patronage.diagnosis import VERDICTS, Diagnosis, FeatureDiagnosis, Verdict
-from patronage.distribution import one_decimal, percent
+from patronage.distribution import number_in_words, one_decimal, percent
 
 HEADINGS: dict[Verdict, str] = {
     "drop": "To drop: not clustered on",
@@ -97,14 +97,6 @@ def in_words(diagnosis: Diagnosis) -> str:
         f"{len(diagnosis.features)} features of {diagnosis.n_customers:,} customers: {counts['drop']} to drop, "
         f"{counts['transform']} to transform, {counts['keep']} to keep"
     )
-
-
-def number_in_words(value: float) -> str:
-    """A number of any size in few letters; a dash where there is none."""
-    if value != value:  # noqa: PLR0124 - NaN
-        return "–"
-    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"  # noqa: PLR2004
-    return text.replace("e+", "e").replace("-", "−")
 
 
 def _article(one: FeatureDiagnosis) -> str:

@@ -118,3 +118,11 @@ def percent(share: float) -> str:
 def one_decimal(value: float) -> str:
     """A number to one decimal; a dash for NaN, and no minus before zero."""
     return "–" if np.isnan(value) else f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def number_in_words(value: float) -> str:
+    """A number of any size in few letters; a dash where there is none."""
+    if value != value:  # noqa: PLR0124 - NaN
+        return "–"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"  # noqa: PLR2004
+    return text.replace("e+", "e").replace("-", "−")

@@ -15,8 +15,8 @@ from rich.text import Text
 from patronage.card import challenged, lineage
 from patronage.challenge import ChallengeGates, failed_challenge
 from patronage.diagnosis import Diagnosis
-from patronage.diagnosis_page import in_words, number_in_words
-from patronage.distribution import BINS, one_decimal, percent
+from patronage.diagnosis_page import in_words
+from patronage.distribution import BINS, number_in_words, one_decimal, percent
 from patronage.evaluation.row import Row
 from patronage.leaderboard import ordered
 from patronage.proposal import Checked, Mapped, OwnFeature, Proposed, feature_sets

@@ -14,6 +14,7 @@ from patronage.features.building import (
     build_outcomes,
     learn_catalogue,
 )
+from patronage.features.statement import query_relations
 
 __all__ = [
     "ACTIVE",
@@ -24,4 +25,5 @@ __all__ = [
     "build_features",
     "build_outcomes",
     "learn_catalogue",
+    "query_relations",
 ]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from patronage.catalogue import Catalogue, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.expressions import columns_of
-from patronage.features.hoisting import Hoisted, hoist
-from patronage.features.relations import MADE_OF, MOMENTS, known_customers, product_texts, relations_of
+from patronage.features.hoisting import hoist
+from patronage.features.relations import MADE_OF, MOMENTS, product_texts
+from patronage.features.statement import Statement, start_of
 from patronage.special import special_category
 from patronage.tables import Tables, first_line, quote
 from patronage.windows import Window
@@ -75,7 +75,7 @@ def learn_catalogue(
     _require_distinct([(feature.name, feature.name) for feature in declared])
     _require_within(declared, window)
     read = {feature.name: columns_of(tables, feature) for feature in declared}
-    statement = _Statement(tables, declared, window.features_from, window.as_of)
+    statement = Statement(tables, declared, window.features_from, window.as_of)
     lacking = _reasons(statement, declared)
     ready: list[tuple[str, Feature]] = []
     skipped: dict[str, str] = {}
@@ -122,51 +122,6 @@ def build_outcomes(tables: Tables, outcomes: Catalogue, window: Window) -> pd.Da
     return _compute(tables, features, window.as_of, window.outcomes_until, with_status=False, later=True)
 
 
-class _Statement:
-    """The SQL that computes features over the relations of some tables, and the values bound in it."""
-
-    def __init__(
-        self,
-        tables: Tables,
-        features: Sequence[Feature],
-        start: date,
-        as_of: date,
-        used: Collection[str] | None = None,
-        hoisted: Hoisted | None = None,
-        *,
-        later: bool = False,
-    ) -> None:
-        self.tables = tables
-        self.relations = relations_of(tables, used, hoisted or Hoisted(), later=later)
-        self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
-        windows = sorted({feature.window_days for feature in features if feature.window_days is not None})
-        for days in windows:
-            self.bound[_start(days)] = self.bound["as_of"] - timedelta(days=days)
-        # DuckDB wants every bound value used, whatever the features read.
-        dates = ", ".join(f"${name} AS {name}_" for name in self.bound)
-        # Who is known stands first: further down, `customers` is the relation, in which later dates are emptied.
-        parts = {"known": known_customers(tables), **self.relations, "patronage_dates": f"SELECT {dates}"}
-        self.with_relations = "WITH " + ", ".join(
-            f"{name} AS NOT MATERIALIZED ({query})" for name, query in parts.items()
-        )
-
-    def run(self, query: str) -> pa.Table:
-        """Run a query over the relations."""
-        try:
-            return self.tables.connection.sql(f"{self.with_relations} {query}", params=self.bound).to_arrow_table()
-        except (duckdb.BinderException, duckdb.CatalogException) as error:
-            raise InvalidInputError(f"the tables lack what a feature needs: {first_line(error)}") from None
-        except duckdb.Error as error:
-            # DuckDB's message may quote a customer's value.
-            raise InvalidConfigError(
-                f"a feature cannot be computed ({type(error).__name__}); use try_cast where a value may not convert."
-            ) from None
-
-    def bind(self, query: str) -> None:
-        """Let DuckDB check a query over the relations without running it."""
-        self.tables.connection.execute(f"{self.with_relations} {query} LIMIT 0", self.bound)
-
-
 def _compute(
     tables: Tables, features: Sequence[Feature], start: date, as_of: date, *, with_status: bool, later: bool = False
 ) -> pd.DataFrame:
@@ -177,7 +132,7 @@ def _compute(
     selected = {group: _select(members) for group, members in groups.items()}
     over_lines = {group: selected[group] for group, members in groups.items() if members[0].relation == "lines"}
     hoisted = hoist(tables, over_lines, product_texts(tables))
-    statement = _Statement(tables, features, start, as_of, used, hoisted, later=later)
+    statement = Statement(tables, features, start, as_of, used, hoisted, later=later)
     parts = ", ".join(f"{quote(group)} AS ({query})" for group, query in {**selected, **hoisted.queries}.items())
     columns = ", ".join(_outer(feature) for feature in features)
     status = (
@@ -193,7 +148,7 @@ def _compute(
     try:
         return statement.run(query).to_pandas().set_index("customer_id")
     except InvalidInputError as error:
-        lacking = _reasons(_Statement(tables, features, start, as_of), features)
+        lacking = _reasons(Statement(tables, features, start, as_of), features)
         if not lacking:
             raise InvalidInputError(str(error)) from None
         told = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
@@ -201,10 +156,6 @@ def _compute(
             f"data={tables.source.name} lacks what {len(lacking)} feature(s) need: {told}. "
             "Map or add these columns, or use the data that the model was trained on."
         ) from None
-
-
-def _start(window_days: int) -> str:
-    return f"start_{window_days}"
 
 
 def _group(feature: Feature) -> str:
@@ -217,7 +168,7 @@ def _select(features: Sequence[Feature]) -> str:
     """Features of the same rows."""
     relation, days = features[0].relation, features[0].window_days
     columns = ", ".join(_expression(feature) for feature in features)
-    cut = "" if days is None else f" WHERE {MOMENTS[relation]} >= ${_start(days)}"
+    cut = "" if days is None else f" WHERE {MOMENTS[relation]} >= ${start_of(days)}"
     grouped = "" if relation == "customers" else " GROUP BY customer_id"
     return f"SELECT customer_id, {columns} FROM {relation}{cut}{grouped}"
 
@@ -230,7 +181,7 @@ def _inner(feature: Feature) -> str:
 def _expression(feature: Feature) -> str:
     sql = feature.sql
     if feature.window_days is not None:
-        sql = re.sub(r"\$start\b", f"${_start(feature.window_days)}", sql)
+        sql = re.sub(r"\$start\b", f"${start_of(feature.window_days)}", sql)
     if feature.is_text:
         return f"({sql}\n)::VARCHAR AS {quote(_inner(feature))}"
     value = f"({sql}\n)::DOUBLE"
@@ -268,7 +219,7 @@ def _require_distinct(named: Sequence[tuple[str, str]]) -> None:
         seen[name.lower()] = origin
 
 
-def _reasons(statement: _Statement, features: Sequence[Feature]) -> dict[str, str]:
+def _reasons(statement: Statement, features: Sequence[Feature]) -> dict[str, str]:
     """Tell of each feature that cannot be computed why not."""
     found: dict[str, str] = {}
     groups: dict[str, list[Feature]] = {}
@@ -293,7 +244,7 @@ def _unexpanded(feature: Feature) -> Feature:
     return replace(feature, sql=feature.sql.replace("{match}", match), expand=None)
 
 
-def _why_not(statement: _Statement, feature: Feature) -> str | None:
+def _why_not(statement: Statement, feature: Feature) -> str | None:
     """Tell why a feature cannot be computed, or None."""
     try:
         statement.bind(_select([feature]))
@@ -331,14 +282,14 @@ def _why_special(tables: Tables, feature: Feature, read: Collection[str]) -> str
     return None
 
 
-def _vocabulary(statement: _Statement, feature: Feature) -> tuple[str, ...]:
+def _vocabulary(statement: Statement, feature: Feature) -> tuple[str, ...]:
     """Values of the column that a feature is expanded by: most revenue first, ties by name."""
     assert feature.expand is not None  # noqa: S101 - the caller has looked
     by = quote(feature.expand.by)
     weight = "sum(revenue)" if feature.relation in ("lines", "orders") else "count(*)"
     conditions = [f"{by} IS NOT NULL", f"({feature.expand.where or 'true'}\n)"]
     if feature.window_days is not None:
-        conditions.append(f"{MOMENTS[feature.relation]} >= ${_start(feature.window_days)}")
+        conditions.append(f"{MOMENTS[feature.relation]} >= ${start_of(feature.window_days)}")
     query = (
         f"SELECT {by}::VARCHAR AS value FROM {feature.relation} WHERE {' AND '.join(conditions)} "
         f"GROUP BY 1 ORDER BY {weight} DESC, 1 LIMIT {feature.expand.top}"

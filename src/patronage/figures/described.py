@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from patronage.confidence import Reliability
-from patronage.diagnosis_page import number_in_words
+from patronage.distribution import number_in_words
 from patronage.figures.canvas import BLUE, GREY, ORANGE, PALE, panels, plain
 from patronage.segments import Segment
 

@@ -7,8 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from patronage.diagnosis import Diagnosis, FeatureDiagnosis
-from patronage.diagnosis_page import number_in_words
-from patronage.distribution import percent
+from patronage.distribution import number_in_words, percent
 from patronage.figures.canvas import BLUE, GREY, ORANGE, PURPLE, plain, shortened
 
 if TYPE_CHECKING:

@@ -1,0 +1,156 @@
+"""What is known of segments, as tables: the one thing that personas, actions, report and notebooks are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from patronage.errors import InvalidInputError
+from patronage.writing import replacing_folder, sync
+
+ALL = "all"
+"""Stands for a segment in tables that compare: all customers that segments are formed on."""
+
+_ABOUT = "about.json"
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Tables about the segments of a model, on the customers of one date. None of them names a customer.
+
+    Money is that of the lookback ``[as_of − lookback_days, as_of)``. Customers are those placed by what they do
+    (`BASES`: ``behaviour``), unless a column says otherwise; the reserved segments have lines of their own where they
+    have customers. Where the tables do not tell a figure its column is there, and NaN; a table without any lines has
+    its columns all the same. Shares go from 0 to 1.
+
+    Attributes
+    ----------
+    segments : DataFrame
+        One line per segment, in the order of ids, the reserved ones last: ``segment_id, segment_name, reserved (bool),
+        n_customers, share`` (of all lines' customers), ``n_prospects`` (placed by profile, not counted before).
+        Value: ``value_per_customer, value_low, value_high`` (90 % interval of the mean), ``value_total, value_share``,
+        where value is what ``about["value"]`` names: profit where a margin and a cost are known, else margin, else
+        revenue. Its parts per customer: ``revenue, margin, service_cost, campaign_cost, profit`` (margin less both
+        costs), each ``…_per_customer``; ``margin_rate`` (margin / revenue), ``roi`` (profit / costs),
+        ``loss_share`` (customers whose value is below 0). ``later_value_per_customer`` (measured after ``as_of`` of the
+        judge window), ``jaccard``, ``confidence``, ``priority`` (1 is first: by ROI where known, else by value per
+        customer; not of reserved segments).
+        Habits: ``recency_days_median, orders_per_customer, single_order_share`` (customers with one order),
+        ``new_share`` (whose first order ever lies in the lookback), ``gap_days_median`` (of a customer's median gap),
+        ``overdue_share`` (of customers with two orders or more, those silent for more than twice their median gap),
+        ``spend_change`` (revenue of the lookback's second half over that of the first, less 1),
+        ``discount_share, categories_per_customer, category_share_top`` (share of spend in the favourite category),
+        ``contacts_per_customer, effort_mean, service_cost_share`` (of margin, else of revenue), ``response_rate`` (of
+        campaigns sent, control groups left out), ``peak_month`` (1–12, of orders) and ``peak_month_lift`` (its share of
+        orders over that month's share of all customers' orders).
+        Reach: ``main_channel`` (of most orders), ``best_channel`` (highest response rate with enough sent),
+        ``best_channel_rate``, ``reachable_share`` (customers with a usable channel), ``reachable_by`` (what that was
+        judged by).
+    differentiators : DataFrame
+        One line per segment and feature (of texts: and ``level``), strongest first within a segment: ``segment_id,
+        feature, level`` (else empty), ``label`` (in words), ``family, role, unit, direction`` (high, low), ``effect``
+        (numbers: difference of mean ranks in standard deviations; levels: Cohen's h of the shares), ``typical,
+        typical_all`` (medians; of levels shares), ``p, p_holm`` (two-sided, corrected over all lines),
+        ``notable`` (p_holm < .05 and |effect| ≥ .1), ``n_known``. Sensitive features stand in ``sensitive`` alone.
+    distributions : DataFrame
+        ``feature, segment_id`` (and `ALL`), ``n_known, missing_share, mean, p10, p25, p50, p75, p90``, of numbers.
+    levels : DataFrame
+        ``feature, segment_id`` (and `ALL`), ``level, share`` (of customers of whom it is known), of texts.
+    channels : DataFrame
+        ``segment_id`` (and `ALL`), ``kind`` (orders, campaigns), ``channel, n, share`` (of the segment's),
+        ``response_rate, response_low, response_high`` (campaigns).
+    timing : DataFrame
+        ``segment_id`` (and `ALL`), ``clock`` (weekday 1–7 from Monday, hour 0–23, month 1–12), ``unit, share`` (of
+        orders), ``n``.
+    service : DataFrame
+        ``segment_id`` (and `ALL`), ``reason, n, share`` (of the segment's contacts), ``cost_per_contact, effort_mean``.
+    categories : DataFrame
+        ``segment_id, category, n_buyers, buyers_share, buyers_share_all`` (of all *other* customers),
+        ``lift`` (the ratio of the two), ``spend_share, spend_share_all, p_holm``; favourites first: by lift among
+        those with enough buyers.
+    cross_sell : DataFrame
+        ``segment_id, bought, offered`` (categories), ``n_both, support`` (share of the segment that buys both),
+        ``confidence`` (of those who buy the first, who buy the second), ``lift`` (over the share that buys the second
+        *in the segment*), ``lift_low`` (lower end of its 90 % interval), ``n_open`` (buy the first but not the second);
+        best first.
+    sensitive : DataFrame
+        ``feature, association`` (Cramér's V, or the square root of η² of numbers), ``p_holm, n_known,
+        flagged`` (bool: strong enough that acting on segments treats groups differently), ``segment_id, level,
+        typical, typical_all`` for the segment that differs most.
+    capture : DataFrame
+        ``share_customers, share_value, segment_share_value``: cumulative, customers in falling value; and segments in
+        falling value per customer. 101 lines.
+    criteria : DataFrame
+        ``segment_id, criterion`` (measurable, substantial, reachable, actionable), ``passed`` (bool or None where it
+        cannot be told), ``figure, threshold, reason``.
+    worth : DataFrame
+        ``segment_id, worth_it`` (bool), ``failed`` (criteria, joined by a comma), ``merge_into`` (segment id or empty),
+        ``merge_loses`` (share of between-segment value that the merge gives up), ``merge_loses_per_customer``.
+    positions : DataFrame
+        ``x, y, segment_id`` of at most 2,000 customers, drawn by a hash, in the first two principal components of the
+        space that segments are formed in; ``about["positions"]`` tells the share of variance.
+    typical : DataFrame
+        What each segment's most typical customers are like, for portraits: ``segment_id, feature, level, typical,
+        n_customers`` (never fewer than five): the median (texts: the most frequent level) of the medoid and its
+        nearest neighbours within the segment.
+    about : mapping
+        ``data, as_of, lookback_days, outcome_days, model`` (what it was found as), ``value`` ({name, unit}),
+        ``n_customers, n_active, n_prospects, currency`` …: plain values, ready for JSON.
+    """
+
+    segments: pd.DataFrame
+    differentiators: pd.DataFrame
+    distributions: pd.DataFrame
+    levels: pd.DataFrame
+    channels: pd.DataFrame
+    timing: pd.DataFrame
+    service: pd.DataFrame
+    categories: pd.DataFrame
+    cross_sell: pd.DataFrame
+    sensitive: pd.DataFrame
+    capture: pd.DataFrame
+    criteria: pd.DataFrame
+    worth: pd.DataFrame
+    positions: pd.DataFrame
+    typical: pd.DataFrame
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "about"}
+
+    def save(self, folder: Path) -> None:
+        """Write the tables as Parquet and the rest as JSON; a former folder is replaced as a whole."""
+        with replacing_folder(folder) as fresh:
+            for name, table in self.tables.items():
+                path = fresh / f"{name}.parquet"
+                table.to_parquet(path, index=False)
+                sync(path)
+            path = fresh / _ABOUT
+            path.write_text(json.dumps(dict(self.about), indent=1, ensure_ascii=False), encoding="utf-8")
+            sync(path)
+
+    @classmethod
+    def load(cls, folder: Path) -> Profiles:
+        """Read what `save` has written.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder holds no profiles, or a part of them is missing or unreadable.
+        """
+        names = [one.name for one in fields(cls) if one.name != "about"]
+        try:
+            about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+            return cls(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in names}, about=about)
+        except (OSError, ValueError) as error:
+            raise InvalidInputError(
+                f"{folder} holds no profiles of segments that can be read ({type(error).__name__}); "
+                "make them with `patronage report model=… data=…`."
+            ) from None
