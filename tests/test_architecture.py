@@ -164,6 +164,11 @@ FLOW = [
     "schema",
     "overrides",
     "config",
+    "commands",
+    "commands.starting",
+    "commands.learning",
+    "commands.scoring",
+    "commands.looking",
     "usage",
     "cli",
 ]

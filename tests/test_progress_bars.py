@@ -16,11 +16,11 @@ from patronage.progress_bars import progress_bars
 
 SCRIPT = """
 import sys, time
-from patronage.cli import _log_to_terminal
+from patronage.journal import log_to_terminal
 from patronage.journal import Journal, current_display, note
 from patronage.progress_bars import progress_bars
 quiet = sys.argv[1] == "quiet"
-_log_to_terminal(quiet=quiet)
+log_to_terminal(quiet=quiet)
 with progress_bars(quiet=quiet):
     with Journal().stage("refit them on 20 subsamples", 20) as done:
         for n in range(1, 21):

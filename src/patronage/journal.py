@@ -6,11 +6,12 @@ A display shows how far a stage is, where somebody looks on; without one nothing
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TextIO
 
 logger = logging.getLogger("patronage")
 
@@ -93,3 +94,25 @@ def note(message: str) -> None:
 def warn(message: str) -> None:
     """Log something that may surprise."""
     logger.warning(message)
+
+
+class _ToStderr(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at that time: while bars are drawn, lines go above them."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: object) -> None:
+        """It is never another one."""
+
+
+def log_to_terminal(*, quiet: bool) -> None:
+    """Show what is noted on standard error; quiet: warnings only."""
+    handler = _ToStderr()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("patronage")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -1,0 +1,103 @@
+"""`patronage score`, `export`: customers given their segments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from patronage.audiences import AudienceOptions, export, require_former_export
+from patronage.config import data_source, day, positive, probability
+from patronage.errors import InvalidConfigError
+from patronage.journal import warn
+from patronage.model import SegmentationModel
+from patronage.progress_bars import progress_bars
+from patronage.scoring import DatabaseOutput, FileOutput, Input, from_database, from_file, from_tables, score
+from patronage.tables import open_tables
+from patronage.tables.database import is_url
+from patronage.tracking import Tracking, load_model
+from patronage.validation import check_tables
+
+
+def run_score(config: dict[str, Any]) -> int:
+    """Give every customer its segment."""
+    if (config["input"] is None) == (config["data"] is None):
+        raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
+    output, chunk_rows = config["output"], positive("chunk_rows", config["chunk_rows"])
+    as_of = day("as_of", config["as_of"])
+    target = DatabaseOutput(output, config["output_table"]) if is_url(output) else FileOutput(Path(output))
+    target.check()  # before a model is fetched
+    if config["input"] is not None:
+        _require_other(config)
+    least = config["min_confidence"]
+    if least is not None:
+        probability("min_confidence", least)
+    model, found = load_model(Tracking(**config["tracking"]), config["model"])
+    if least is not None:
+        model = replace(model, min_confidence=least)
+    with progress_bars(quiet=config["quiet"]), _customers(config, model, as_of) as given:
+        scored = score(model, given, target, found=found, chunk_rows=chunk_rows, resume=config["resume"])
+    print(f"{scored.n_customers:,} customers scored with {found}: {scored.output}")
+    for segment, (name, n) in scored.counts.items():
+        print(f"  {segment:<11} {n:>8,}  {n / scored.n_customers:6.1%}  {name}")
+    for reason, n in scored.rejected.items():
+        print(f"  set aside   {n:>8,}          {reason}")
+    if scored.rejected_file is not None:
+        print(f"rows set aside: {scored.rejected_file}")
+    return 0
+
+
+def run_export(config: dict[str, Any]) -> int:
+    """Write the package, and one file of customers per segment."""
+    if config["input"] is not None and config["data"] is not None:
+        raise InvalidConfigError("give data=… (raw tables) or input=… (a feature table), not both.")
+    output, chunk_rows = Path(config["output"]), positive("chunk_rows", config["chunk_rows"])
+    as_of = day("as_of", config["as_of"])
+    options = AudienceOptions(config["audience_format"], config["audience_min_confidence"])
+    require_former_export(output)  # before a model is fetched
+    model, found = load_model(Tracking(**config["tracking"]), config["model"])
+    alone = config["input"] is None and config["data"] is None
+    with progress_bars(quiet=config["quiet"]), nullcontext() if alone else _customers(config, model, as_of) as given:
+        exported = export(model, output, given, options, found=found, chunk_rows=chunk_rows)
+    print(f"{found} exported: {output}/model")
+    if alone:
+        return 0
+    print(f"{exported.n_customers:,} customers in {len(exported.audiences)} audiences: {output}/audiences")
+    for audience in exported.audiences:
+        print(f"  {audience.customers:>8,}  {audience.share:6.1%}  {audience.file}")
+    if exported.n_left_out:
+        print(f"  {exported.n_left_out:>8,}          left out, confidence below {options.audience_min_confidence:g}")
+    for reason, n in exported.rejected.items():
+        print(f"  {n:>8,}          set aside: {reason}")
+    return 0
+
+
+def _require_other(config: dict[str, Any]) -> None:
+    """Check that the output does not replace the input."""
+    given, output = config["input"], config["output"]
+    # os.path tells that a text longer than any path is none, where pathlib stops.
+    same = given == output or (os.path.exists(given) and os.path.exists(output) and os.path.samefile(given, output))  # noqa: PTH110, PTH121
+    tables = config["input_table"], config["output_table"]
+    if same and (tables[0] is None or tables[0] == tables[1]):
+        raise InvalidConfigError("output would replace the input; name another output.")
+
+
+@contextmanager
+def _customers(config: dict[str, Any], model: SegmentationModel, as_of: date | None) -> Iterator[Input]:
+    """What is to be scored: raw tables, which stay open meanwhile, or a feature table in a file or a database."""
+    given = config["input"]
+    if given is not None and is_url(given):
+        yield from_database(given, config["input_table"], as_of)
+        return
+    if given is not None:
+        yield from_file(Path(given), model, as_of)
+        return
+    with open_tables(data_source(config["data"])) as tables:
+        check_tables(tables)
+        if model.about.get("data") not in (None, tables.source.name):
+            warn(f"the model was trained on data={model.about['data']}, these tables are data={tables.source.name}")
+        yield from_tables(tables, model, as_of)
