@@ -135,6 +135,7 @@ FLOW = [
     "figures.diagnosed",
     "figures",
     "card",
+    "description",
     "tracking.store",
     "tracking.runs",
     "tracking.registry",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from patronage.confidence import Reliability
 from patronage.distribution import number_in_words
 from patronage.model import SegmentationModel
-from patronage.selection import Selection
 
 
 def model_card(model: SegmentationModel) -> str:
@@ -56,6 +54,7 @@ def model_card(model: SegmentationModel) -> str:
         value = "" if segment.value_per_customer is None else number_in_words(segment.value_per_customer)
         lines.append(f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
     lines += _succession_lines(model.about)
+    lines += _gate_lines(model.about)
     lines += [*_confidence_lines(model.about), *_prospect_lines(model)]
     lines += [
         "",
@@ -103,6 +102,24 @@ def _succession_lines(about: Mapping[str, Any]) -> list[str]:
     if compared := about.get("champion"):
         lines.append(f"- {challenged(compared['figures'], compared['version'])}")
     return ["", "## Beside the champion", "", *lines] if lines else []
+
+
+def _gate_lines(about: Mapping[str, Any]) -> list[str]:
+    """The card's section on the gates that the winner has passed; none of a model that does not know them."""
+    checked = about.get("gates", [])
+    if not checked:
+        return []
+    shown = [f"| {one['gate']} | {short(one['figure'])} | {one['limit']} |" for one in checked]
+    return [
+        "",
+        "## Gates passed",
+        "",
+        "In the backtest, and fitted again on all customers (final).",
+        "",
+        "| gate | figure | limit |",
+        "|---|---|---|",
+        *shown,
+    ]
 
 
 def _confidence_lines(about: Mapping[str, Any]) -> list[str]:
@@ -188,38 +205,6 @@ def _kept_lines(confirm: Mapping[str, float]) -> list[str]:
     if n := int(confirm.get("after_fallbacks", 0)):
         lines.append(f"| better candidates that failed their refit | {n} | all customers, held-out ones included |")
     return lines
-
-
-def run_description(selection: Selection, confirm: Mapping[str, float]) -> str:
-    """Markdown that tells a reviewer what a training run asked, what won and why, and what came next."""
-    if selection.winner is None:
-        misses = "\n".join(f"- {verdict.row.name}: {verdict.reason}" for verdict in selection.near_misses())
-        return f"**No candidate passed; nothing is registered.**\n\nNear misses:\n\n{misses}"
-    row = selection.winner.row
-    judged = math.isfinite(row.metrics.get("value/kept", math.nan))
-    others = sorted(
-        (verdict for verdict in selection.verdicts if verdict.passed and verdict is not selection.winner),
-        key=lambda verdict: -verdict.objective,
-    )[:3]
-    lines = [
-        "**Which segmentation tells most about what customers do next, and stays the same when the data wobbles?**"
-        if judged
-        else "**Which segments do the customers fall into, and do they stay the same when the data wobble?**",
-        "",
-        f"**{row.name}** — {selection.winner.reason}.",
-    ]
-    if confirm:
-        lines += [
-            "",
-            f"On customers held out for confirmation it keeps **{short(confirm.get('kept'))}** of what was foreseeable "
-            f"({short(confirm.get('kept_low'))} to {short(confirm.get('kept_high'))}); the best simple baseline with "
-            f"as many segments keeps {short(confirm.get('kept_baseline'))}.",
-        ]
-    elif judged:
-        lines += ["", "Not confirmed: this is a job of a sweep, and only the sweep's winner is."]
-    if others:
-        lines += ["", "Next best:", "", *(f"- {verdict.row.name}: {verdict.reason}" for verdict in others)]
-    return "\n".join(lines)
 
 
 def short(value: float | None) -> str:

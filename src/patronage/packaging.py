@@ -20,7 +20,7 @@ from patronage.numbering import Numbering
 from patronage.prospects import MIN_CONFIDENCE, Prospects, learn_prospects
 from patronage.refit import Refit
 from patronage.segments import describe_segments
-from patronage.selection import Verdict
+from patronage.selection import Gates, Verdict, check_gates
 from patronage.windows import Window
 
 
@@ -157,6 +157,7 @@ def tell_about(
     data: str,
     continuity: Continuity | None = None,
     compared: Challenge | None = None,
+    gates: Gates | None = None,
 ) -> dict[str, Any]:
     """What a model knows of its own making: candidate, reason, data, figures that apply, and what it follows."""
 
@@ -170,6 +171,12 @@ def tell_about(
         "metrics": finite(winner.row.metrics),
         "confirm": finite(confirm),
     }
+    if gates is not None:
+        about["gates"] = [
+            {"gate": one.gate, "figure": round(float(one.figure), 6), "limit": one.limit}
+            for one in check_gates(winner.row.metrics, gates)
+            if np.isfinite(one.figure) and not one.gate.startswith("refit/")
+        ]
     if continuity is not None:
         about["continuity"] = [event.to_dict() for event in continuity.events]
     if compared is not None:

@@ -127,52 +127,101 @@ class Selection:
         return sorted(alive, key=lambda v: (len(v.failed), -np.nan_to_num(v.objective, nan=-np.inf)))[:n]
 
 
-def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
-    """Gates that the figures do not pass, each in words.
+@dataclass(frozen=True)
+class CheckedGate:
+    """A gate, held against a candidate's figure.
+
+    Attributes
+    ----------
+    gate : str
+        Stage (``backtest``; ``refit`` at the newest day; ``final``, on all customers) and gate: ``final/ari``.
+    figure : float
+        NaN where the figure does not apply.
+    limit : str
+        What is asked for, such as ``≥ 0.7``.
+    failure : str
+        What it fails by, in words; empty where it is passed.
+    """
+
+    gate: str
+    figure: float
+    limit: str
+    failure: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate is passed; a figure that does not apply fails none."""
+        return not self.failure
+
+
+def check_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[CheckedGate, ...]:
+    """Hold every gate against a candidate's figures.
 
     A value that does not apply (NaN, or absent) fails no gate, but size and stability must be known. The refit's
     figures are looked at once they are there.
     """
-    failed = _size_and_stability(metrics, gates, "size/", "stability/")
-    failed += _typing(metrics.get("typing/agreement", float("nan")), gates)
-    if metrics.get("value/lift_high", float("nan")) < 0:
-        failed.append(
+    checked = _size_and_stability(metrics, gates, "backtest", "size/", "stability/")
+    checked += _typing("backtest", metrics.get("typing/agreement", float("nan")), gates)
+    lift_high = metrics.get("value/lift_high", float("nan"))
+    failure = ""
+    if lift_high < 0:
+        failure = (
             f"kept {metrics['value/kept']:.3f} is below the best baseline's {metrics['value/kept_baseline']:.3f} "
-            f"(difference at most {metrics['value/lift_high']:.3f})"
+            f"(difference at most {lift_high:.3f})"
         )
-    for stage, words in (("refit", "refit"), ("final", "refit on all customers")):
+    checked.append(CheckedGate("backtest/lift_high", lift_high, "≥ 0", failure))
+    for stage, words in (("refit", "refit: "), ("final", "refit on all customers: ")):
         if f"{stage}/ari" in metrics:
-            failed += [f"{words}: {gate}" for gate in _size_and_stability(metrics, gates, f"{stage}/", f"{stage}/")]
+            checked += _size_and_stability(metrics, gates, stage, f"{stage}/", f"{stage}/", words)
             agreement = metrics[f"{stage}/ari_backtest"]
-            if not agreement >= gates.ari_backtest:
-                failed.append(f"{words}: ARI with the backtested model {agreement:.4g} < {gates.ari_backtest:g}")
-            typing = metrics.get(f"{stage}/typing_agreement", float("nan"))
-            failed += [f"{words}: {gate}" for gate in _typing(typing, gates)]
-    return tuple(failed)
+            checked.append(
+                _at_least(
+                    f"{stage}/ari_backtest", agreement, gates.ari_backtest, f"{words}ARI with the backtested model"
+                )
+            )
+            checked += _typing(stage, metrics.get(f"{stage}/typing_agreement", float("nan")), gates, words)
+    return tuple(checked)
 
 
-def _typing(agreement: float, gates: Gates) -> list[str]:
+def failed_gates(metrics: Mapping[str, float], gates: Gates) -> tuple[str, ...]:
+    """Gates that the figures do not pass, each in words."""
+    return tuple(one.failure for one in check_gates(metrics, gates) if not one.passed)
+
+
+def _at_least(gate: str, figure: float, limit: float, words: str) -> CheckedGate:
+    """A gate whose figure must be known."""
+    failure = "" if figure >= limit else f"{words} {figure:.4g} < {limit:g}"
+    return CheckedGate(gate, figure, f"≥ {limit:g}", failure)
+
+
+def _typing(stage: str, agreement: float, gates: Gates, words: str = "") -> list[CheckedGate]:
     """The gate of a typing tool; what needs none has no figure, and passes."""
+    failure = ""
     if agreement < gates.typing_agreement:
-        return [f"typing tool agrees on {agreement:.4g} < {gates.typing_agreement:g} of held-out customers"]
-    return []
+        failure = f"{words}typing tool agrees on {agreement:.4g} < {gates.typing_agreement:g} of held-out customers"
+    return [CheckedGate(f"{stage}/typing_agreement", agreement, f"≥ {gates.typing_agreement:g}", failure)]
 
 
-def _size_and_stability(metrics: Mapping[str, float], gates: Gates, size: str, stability: str) -> list[str]:
-    failed = []
+def _size_and_stability(
+    metrics: Mapping[str, float], gates: Gates, stage: str, size: str, stability: str, words: str = ""
+) -> list[CheckedGate]:
     n_segments = int(metrics[f"{size}n_segments"])
+    failure = ""
     if not gates.min_segments <= n_segments <= gates.max_segments:
-        failed.append(f"{n_segments} segments, allowed {gates.min_segments} to {gates.max_segments}")
-    for metric, limit, words in (
-        (f"{size}min_share", gates.min_share, "smallest segment"),
-        (f"{size}coverage", gates.coverage, "coverage"),
-        (f"{stability}ari", gates.ari, "ARI of refits"),
-        (f"{stability}jaccard_min", gates.jaccard, "least stable segment's Jaccard"),
-    ):
-        figure = metrics.get(metric, float("nan"))
-        if not figure >= limit:
-            failed.append(f"{words} {figure:.4g} < {limit:g}")
-    return failed
+        failure = f"{words}{n_segments} segments, allowed {gates.min_segments} to {gates.max_segments}"
+    limit = f"{gates.min_segments} to {gates.max_segments}"
+    return [
+        CheckedGate(f"{stage}/n_segments", n_segments, limit, failure),
+        *(
+            _at_least(f"{stage}/{gate}", metrics.get(metric, float("nan")), limit_, f"{words}{told}")
+            for gate, metric, limit_, told in (
+                ("min_share", f"{size}min_share", gates.min_share, "smallest segment"),
+                ("coverage", f"{size}coverage", gates.coverage, "coverage"),
+                ("ari", f"{stability}ari", gates.ari, "ARI of refits"),
+                ("jaccard_min", f"{stability}jaccard_min", gates.jaccard, "least stable segment's Jaccard"),
+            )
+        ),
+    ]
 
 
 def select(rows: Sequence[Row], policy: Policy) -> Selection:

@@ -264,7 +264,8 @@ def finish(
             compared = meet_champion(training, prepared, tested, incumbent, numbered, winner)
     with journal.stage("describe, package and register"):
         headline = prepared.headline
-        about = tell_about(selection.winner, confirm, training.data.name, numbered.continuity, compared)
+        gates = training.policy.gates
+        about = tell_about(selection.winner, confirm, training.data.name, numbered.continuity, compared, gates)
         model = package(
             again,
             prepared.newest,

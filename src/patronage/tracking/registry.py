@@ -70,6 +70,10 @@ def register(run: TrackedRun, model: SegmentationModel, features: pd.DataFrame, 
         "last_number": str(model.last_number),
         "ids_from": str(ids_from),
     }
+    tags |= {
+        f"gate.{one['gate'].replace('/', '.')}": f"{short(one['figure'])} ({one['limit']})"
+        for one in model.about.get("gates", [])
+    }
     if compared := model.about.get("champion"):
         tags["champion.version"] = compared["version"]
         tags |= {f"champion.{figure}": f"{value:.6g}" for figure, value in compared["figures"].items()}

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from patronage import __version__, figures
-from patronage.card import run_description
 from patronage.catalogue import Catalogue, Feature
 from patronage.challenge import Challenge
 from patronage.confidence import Reliability
 from patronage.continuity import Continuity
+from patronage.description import run_description
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import diagnosis_frame, diagnosis_html
 from patronage.errors import InvalidConfigError
