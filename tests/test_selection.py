@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from patronage.errors import InvalidConfigError
 from patronage.evaluation.row import Row
-from patronage.selection import OBJECTIVES, Gates, Policy, elect, failed_gates, select
+from patronage.selection import OBJECTIVES, Gates, Policy, check_gates, elect, failed_gates, select
 
 GOOD = {
     "size/n_segments": 4.0,
@@ -332,3 +332,13 @@ def test_an_objective_that_nobody_could_win_by_is_refused(weights, gates, messag
     """Figures that only passing candidates have, and numbers that are none, make no objective and no gate."""
     with pytest.raises(InvalidConfigError, match=message):
         Policy(weights, gates=Gates(**gates))
+
+
+def test_every_gate_is_told_with_figure_and_limit():
+    """What a winner has passed, and by how much, can be shown; what does not apply fails nothing."""
+    checked = {one.gate: one for one in check_gates(_row("a").metrics, Gates(min_share=0.9))}
+    assert checked["backtest/ari"].limit == "≥ 0.7"
+    assert checked["backtest/n_segments"].figure == 4
+    assert not checked["backtest/min_share"].passed
+    assert checked["backtest/typing_agreement"].passed
+    assert not any(gate.startswith("final/") for gate in checked)

@@ -51,6 +51,8 @@ def run_description(
         "",
         f"**{row.name}** — {selection.winner.reason}.",
     ]
+    if links:  # MLflow shows the first lines only until asked for more
+        lines += ["", "Open: " + " · ".join(f"[{what}]({address})" for what, address in links.items())]
     if confirm:
         lines += [
             "",
@@ -60,8 +62,6 @@ def run_description(
         ]
     elif judged:
         lines += ["", "Not confirmed: this is a job of a sweep, and only the sweep's winner is."]
-    if links:
-        lines += ["", "Open: " + " · ".join(f"[{what}]({address})" for what, address in links.items())]
     if glance:
         lines += ["", "## Segments", "", glance]
     if others := next_best(selection):
