@@ -115,5 +115,6 @@ SMALL = [
     "lookback_days=120",
     "outcome_days=60",
     "workers=1",
+    "report=false",
 ]
 """Options that make a training on the shop take seconds."""

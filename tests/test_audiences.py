@@ -19,7 +19,10 @@ from patronage.cli import main
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.journal import logger
 from patronage.model import SegmentationModel
-from patronage.scoring import FileOutput, Input, from_file, model_digest, score
+from patronage.offers import Offers, inputs_of, offers_of
+from patronage.profiles import Customers, describe_customers
+from patronage.scoring import FileOutput, Input, from_file, from_tables, model_digest, score
+from patronage.tables import DataSource, TableSource, open_tables
 from tests.scored import N_CUSTOMERS, feature_table, small_model
 
 COLUMNS = ["customer_id", "segment_id", "segment_name", "confidence"]
@@ -241,6 +244,8 @@ def test_odd_names_and_ids_come_through_as_they_are(
         ({"audience_format": "xlsx"}, "audience_format must be one of csv, parquet; got 'xlsx'"),
         ({"audience_min_confidence": 1.5}, "audience_min_confidence must be from 0 to 1; got 1.5"),
         ({"audience_min_confidence": float("nan")}, "audience_min_confidence must be from 0 to 1; got nan"),
+        ({"next_categories": -1}, "next_categories must be from 0 to 20; got -1"),
+        ({"next_categories": 21}, "next_categories must be from 0 to 20; got 21"),
     ],
 )
 def test_options_say_what_is_allowed(options: dict, says: str) -> None:
@@ -252,7 +257,11 @@ def test_options_say_what_is_allowed(options: dict, says: str) -> None:
 def test_every_option_composes(folder: Path) -> None:
     """What the help lists is what the configuration takes."""
     given = ["input=f.csv", "as_of=2024-01-01", "output=x", "audience_format=parquet", "audience_min_confidence=0.5"]
-    composed = config.compose_config("export", [*given, "model=m", "chunk_rows=10", "input_table=t", "quiet=true"])
+    composed = config.compose_config(
+        "export", [*given, "model=m", "chunk_rows=10", "input_table=t", "next_categories=2", "quiet=true"]
+    )
+    assert composed["next_categories"] == 2
+    assert config.compose_config("export", [])["next_categories"] == 3
     assert composed["audience_min_confidence"] == 0.5
     assert composed["audience_format"] == "parquet"
     assert composed["data"] is None
@@ -295,3 +304,113 @@ def test_what_is_wrong_is_one_line_and_status_2(
     assert said.startswith("patronage export: ")
     assert says in said
     assert {path.name for path in folder.iterdir()} == before
+
+
+CATEGORIES = ["=tea", "<b>jam</b>", "нефть", "salt", "soap"]
+
+
+def shop(*, with_categories: bool = True) -> DataSource:
+    """Eighty customers who bought some categories in ten days, for the small model; two never bought."""
+    rng = np.random.default_rng(5)
+    who, what = np.nonzero(rng.random((80, len(CATEGORIES))) < 0.5)
+    lines = pd.DataFrame(
+        {
+            "customer_id": [f"{number:05d}" for number in who],
+            "ordered_at": pd.Timestamp("2024-03-01") + pd.to_timedelta(rng.integers(0, 10, len(who)), unit="D"),
+            "revenue": rng.integers(-2, 9, len(who)).clip(0),
+            "category": np.array(CATEGORIES, dtype=object)[what],
+        }
+    )
+    if not with_categories:
+        lines = lines.drop(columns="category")
+    people = pd.DataFrame({"customer_id": [f"{number:05d}" for number in range(82)], "zone": ["x", "y"] * 41})
+    frames = {"transactions": lines, "customers": people}
+    return DataSource("shop", tables={name: TableSource(frame=frame) for name, frame in frames.items()})
+
+
+def exported_shop(source: DataSource, options: AudienceOptions, chunk_rows: int = 50_000) -> tuple[Customers, Offers]:
+    """Export a shop's customers to the folder ex, as the command does."""
+    model = small_model()
+    with open_tables(source) as tables:
+        described = describe_customers(tables, model)
+        offers = offers_of(tables, described, options.next_categories)
+        given = from_tables(tables, model, None, inputs_of(model, described))
+        export(model, Path("ex"), given, options, offers=offers, chunk_rows=chunk_rows)
+        score(model, from_tables(tables, model), FileOutput(Path("s.parquet")))
+    return described, offers
+
+
+@pytest.mark.parametrize(("audience_format", "chunk_rows"), [("csv", 7), ("parquet", 50_000)])
+def test_audiences_of_raw_tables_say_what_to_offer_next(audience_format: str, chunk_rows: int, folder: Path) -> None:
+    """Each customer's next categories stand beside its segment, which is that of score; empty where there are none."""
+    _, offers = exported_shop(shop(), AudienceOptions(audience_format, next_categories=2), chunk_rows)
+    columns = ["next_category_1", "next_category_2"]
+    together = pd.concat(audiences(folder / "ex").values()).sort_values("customer_id").set_index("customer_id")
+    assert list(together.columns) == [*COLUMNS[1:], *columns]
+    assert offers.next_categories is not None
+    expected = offers.next_categories.loc[together.index]
+    pd.testing.assert_frame_equal(together[columns].astype("str"), expected.astype("str"))
+    assert expected["next_category_1"].notna().sum() > 60
+    assert expected.isna().any(axis=None)
+    assert set(expected["next_category_1"].dropna()) <= set(CATEGORIES)
+    scored = pd.read_parquet("s.parquet").set_index("customer_id").sort_index()
+    assert list(together["segment_id"]) == list(scored["segment_id"])
+    assert json.loads((folder / "ex" / "manifest.json").read_text(encoding="utf-8"))["next_categories"] == 2
+
+
+def test_categories_that_look_like_formulas_are_told(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of ids: written as they are, and counted; none of them is said."""
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])
+    monkeypatch.setattr(logger, "propagate", False)
+    exported_shop(shop(), AudienceOptions())
+    together = pd.concat(audiences(folder / "ex").values())
+    n = int((together[["next_category_1", "next_category_2", "next_category_3"]] == "=tea").sum().sum())
+    assert f"{n} next categories begin with = + - or @" in caplog.text
+    assert "tea" not in caplog.text
+
+
+@pytest.mark.parametrize("audience_format", ["csv", "parquet"])
+def test_customers_by_margin_are_a_file_of_the_export(audience_format: str, folder: Path) -> None:
+    """Everyone in falling value, those in no audience too; the manifest lists it, and the next export removes it."""
+    options = AudienceOptions(audience_format, audience_min_confidence=0.9)
+    described, offers = exported_shop(shop(), options)
+    path = folder / "ex" / f"customers_by_margin.{audience_format}"
+    read = pd.read_parquet if audience_format == "parquet" else lambda one: pd.read_csv(one, dtype={"customer_id": str})
+    listed = read(path)
+    pd.testing.assert_frame_equal(listed, offers.by_margin, check_dtype=False)
+    assert len(listed) == len(described.placed) == 82
+    assert listed["value"].is_monotonic_decreasing
+    assert listed["cumulative_value_share"].iloc[-1] == 1
+    manifest = json.loads((folder / "ex" / "manifest.json").read_text(encoding="utf-8"))
+    assert path.name in manifest["files"]
+    assert manifest["value"] == "revenue"
+    export(small_model(), Path("ex"))
+    assert not path.exists()
+
+
+def test_without_raw_tables_or_categories_there_are_no_offers(folder: Path) -> None:
+    """A feature table, lines without categories, or next_categories=0: the columns are those they were."""
+    export(small_model(), Path("ex"), customers(small_model()))
+    assert not (folder / "ex" / "customers_by_margin.csv").exists()
+    for source, n in ((shop(with_categories=False), 3), (shop(), 0)):
+        exported_shop(source, AudienceOptions(next_categories=n))
+        assert all(list(frame.columns) == COLUMNS for frame in audiences(folder / "ex").values())
+        assert (folder / "ex" / "customers_by_margin.csv").exists()
+
+
+def test_the_command_exports_raw_tables_with_offers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """data=…: audiences with the columns asked for, the list by value, and the same segments as score gives."""
+    source = shop()
+    for name, table in source.tables.items():
+        table.frame.to_parquet(f"{name}.parquet")
+    (folder / "conf" / "data").mkdir(parents=True)
+    lines = ["name: shop", *(f"{name}: {{path: {name}.parquet}}" for name in source.tables)]
+    (folder / "conf" / "data" / "shop.yaml").write_text("\n".join(lines), encoding="utf-8")
+    options = ["data=shop", "output=ex", "next_categories=1", "quiet=true", "--config-dir", "conf"]
+    assert main(["export", "model=m", *options]) == 0
+    assert "customers in falling revenue: ex/customers_by_margin.csv" in capsys.readouterr().out
+    found = audiences(folder / "ex")
+    assert all(list(frame.columns) == [*COLUMNS, "next_category_1"] for frame in found.values())
+    assert sum(map(len, found.values())) == 82

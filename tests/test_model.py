@@ -357,3 +357,13 @@ def test_a_shop_without_profiles_says_so(made: SegmentationModel) -> None:
     """Without profile features nobody can be placed before the first order, and the card says why."""
     assert made.profiles is None
     assert "never bought are `unassigned`: there are no profile features" in model_card(made)
+
+
+def test_a_notebook_shows_the_segments_and_no_markup_of_the_data(models: dict[str, SegmentationModel]) -> None:
+    """A name is made of categories, which may hold anything."""
+    model = models["centroid"]
+    named = replace(model, segments=tuple(replace(one, name="<script>x</script>") for one in model.segments))
+    shown = named._repr_html_()
+    assert model.segments[0].id in shown
+    assert "<script>" not in shown
+    assert model.table["segment_id"].to_list() == sorted(one.id for one in model.segments)

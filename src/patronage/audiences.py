@@ -23,6 +23,7 @@ from patronage import __version__
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.journal import warn
 from patronage.model import SegmentationModel
+from patronage.offers import Offers
 from patronage.scoring import CHUNK_ROWS, Input, model_digest, score
 from patronage.scoring.provenance import name_and_version
 from patronage.segments import RESERVED_NAMES
@@ -30,6 +31,7 @@ from patronage.writing import replacing_folder, sync, write_text
 
 FORMATS = ("csv", "parquet")
 MODEL, AUDIENCES, MANIFEST, REJECTED = "model", "audiences", "manifest.json", "rejected.csv"
+BY_MARGIN = "customers_by_margin"
 KIND = "patronage export"
 SCHEMA = pa.schema(
     [
@@ -39,6 +41,7 @@ SCHEMA = pa.schema(
         ("confidence", pa.float64()),
     ]
 )
+MOST_NEXT_CATEGORIES = 20
 _LONGEST_SLUG = 60
 _FORMULA = r"^[=+\-@\t\r]"
 
@@ -80,6 +83,8 @@ class Exported:
         Those who are in no file because their confidence is lower than was asked for.
     rejected : mapping
         Why rows were set aside → rows.
+    by_margin : str, optional
+        Name of the file of all customers in falling value; None where there is no money.
     """
 
     output: Path
@@ -87,6 +92,7 @@ class Exported:
     n_customers: int = 0
     n_left_out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
+    by_margin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,13 @@ class AudienceOptions:
         ``csv`` or ``parquet``.
     audience_min_confidence : float from 0 to 1
         Customers placed with less confidence are in no file. Those of reserved segments were not placed: they stay.
+    next_categories : int from 0 to 20
+        Categories that each customer may want next, beside its segment, where raw tables tell of categories.
     """
 
     audience_format: str = "csv"
     audience_min_confidence: float = 0.0
+    next_categories: int = 3
 
     def __post_init__(self) -> None:
         """Check the values before any work is done."""
@@ -114,6 +123,10 @@ class AudienceOptions:
             raise InvalidConfigError(
                 f"audience_min_confidence must be from 0 to 1; got {self.audience_min_confidence}."
             )
+        if not 0 <= self.next_categories <= MOST_NEXT_CATEGORIES:
+            raise InvalidConfigError(
+                f"next_categories must be from 0 to {MOST_NEXT_CATEGORIES}; got {self.next_categories}."
+            )
 
 
 def export(
@@ -122,13 +135,15 @@ def export(
     given: Input | None = None,
     options: AudienceOptions | None = None,
     *,
+    offers: Offers | None = None,
     found: str = "",
     chunk_rows: int = CHUNK_ROWS,
 ) -> Exported:
     """Write the packaged model and, where customers are given, audiences; all of it appears at once.
 
     The folder holds ``model/`` (as `SegmentationModel.load` reads it), ``audiences/`` with ``index.csv``,
-    ``rejected.csv`` where rows were set aside, and ``manifest.json``, which lists all files. A former export is
+    ``customers_by_margin`` where money is known, ``rejected.csv`` where rows were set aside, and ``manifest.json``,
+    which lists all files. A former export is
     replaced as a whole; an error leaves it as it was.
 
     Parameters
@@ -139,6 +154,8 @@ def export(
     given : Input, optional
         Customers to be scored; None exports the model alone.
     options : AudienceOptions, optional
+    offers : Offers, optional
+        What raw tables tell of the customers: their next categories and their value.
     found : str
         What the model was found as: ``models:/name/version``, or a folder.
     chunk_rows : int, default 50,000
@@ -155,7 +172,9 @@ def export(
         model.save(fresh / MODEL)
         exported, about = Exported(output), _about_model(model, found)
         if given is not None:
-            exported, about = _write_audiences(model, fresh, output, given, options, found, chunk_rows)
+            exported, about = _write_audiences(
+                model, fresh, output, given, options, offers or Offers(), found, chunk_rows
+            )
         files = sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
         manifest = {"kind": KIND, "patronage_version": __version__, **about, "files": [*files, MANIFEST]}
         write_text(fresh / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
@@ -201,13 +220,16 @@ def _write_audiences(
     output: Path,
     given: Input,
     options: AudienceOptions,
+    offers: Offers,
     found: str,
     chunk_rows: int,
 ) -> tuple[Exported, dict[str, Any]]:
     """Score into one file per segment; gives what was written, and what the manifest says of it."""
     ids = sorted(segment.id for segment in model.segments)
     names = {segment.id: segment.name for segment in model.segments}
-    writer = AudienceFiles(fresh / AUDIENCES, output, {key: names[key] for key in ids} | RESERVED_NAMES, options)
+    writer = AudienceFiles(
+        fresh / AUDIENCES, output, {key: names[key] for key in ids} | RESERVED_NAMES, options, offers
+    )
     scored = score(model, given, writer, found=found, chunk_rows=chunk_rows)
     about = json.loads(scored.manifest.read_text(encoding="utf-8"))
     scored.manifest.unlink()
@@ -215,15 +237,29 @@ def _write_audiences(
         scored.rejected_file.rename(fresh / REJECTED)
     audiences = writer.audiences(scored.n_customers)
     write_text(fresh / AUDIENCES / "index.csv", _index(audiences))
+    by_margin = None if offers.by_margin is None else f"{BY_MARGIN}.{options.audience_format}"
+    if by_margin is not None:
+        _write_by_margin(fresh / by_margin, offers)
     del about["output"]
     about |= {
         "audience_format": options.audience_format,
         "audience_min_confidence": options.audience_min_confidence,
+        "next_categories": len(offers.columns),
+        "value": offers.value_name,
         "left_out": {key: n for key, n in sorted(writer.left_out.items()) if n},
         "audiences": [asdict(one) for one in audiences],
     }
     n_left_out = writer.left_out.total()
-    return Exported(output, audiences, scored.n_customers, n_left_out, scored.rejected), about
+    return Exported(output, audiences, scored.n_customers, n_left_out, scored.rejected, by_margin), about
+
+
+def _write_by_margin(path: Path, offers: Offers) -> None:
+    table = pa.Table.from_pandas(offers.by_margin, preserve_index=False)
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(table, path)
+    else:
+        pyarrow.csv.write_csv(table, path)
+    sync(path)
 
 
 def _index(audiences: Sequence[Audience]) -> str:
@@ -246,6 +282,7 @@ class AudienceFiles:
     names : mapping
         Segment id → name, for all segments that customers can be in, in the order of the index.
     options : AudienceOptions
+    offers : Offers
 
     Attributes
     ----------
@@ -253,14 +290,17 @@ class AudienceFiles:
         Segment id → customers whose confidence is too low.
     """
 
-    def __init__(self, folder: Path, shown: Path, names: Mapping[str, str], options: AudienceOptions) -> None:
+    def __init__(
+        self, folder: Path, shown: Path, names: Mapping[str, str], options: AudienceOptions, offers: Offers
+    ) -> None:
         self.beside = folder.with_name("scored")
         self.shown = str(shown)
         self.left_out: Counter[str] = Counter()
-        self._folder, self._names, self._options = folder, names, options
+        self._folder, self._names, self._options, self._offers = folder, names, options, offers
+        self._schema = pa.schema([*SCHEMA, *((name, pa.string()) for name in offers.columns)])
         self._files = file_names(names, options.audience_format)
         self._counts: Counter[str] = Counter()
-        self._formulas = 0
+        self._formulas: Counter[str] = Counter()
 
     def check(self) -> None:
         """`export` has looked already."""
@@ -289,18 +329,22 @@ class AudienceFiles:
                         continue
                     if key not in writers:
                         writers[key] = self._writer(key, open_files)
+                    whole = [*kept.columns, *self._offers.beside(kept["customer_id"])]
+                    kept = pa.table(whole, schema=self._schema)
                     writers[key](kept)
                     self._counts[key] += kept.num_rows
-                    self._formulas += pc.sum(pc.match_substring_regex(kept["customer_id"], _FORMULA)).as_py()
+                    self._formulas["customer ids"] += _formulas(kept["customer_id"])
+                    self._formulas["next categories"] += sum(_formulas(kept[one]) for one in self._offers.columns)
 
             yield write
         for path in self._folder.iterdir():
             sync(path)
-        if self._formulas and self._options.audience_format == "csv":
-            warn(
-                f"{self._formulas:,} customer ids begin with = + - or @, which spreadsheets take for formulas; they "
-                "are written as they are: open the audiences as text, or use audience_format=parquet"
-            )
+        for what, n in self._formulas.items():
+            if n and self._options.audience_format == "csv":
+                warn(
+                    f"{n:,} {what} begin with = + - or @, which spreadsheets take for formulas; they are written as "
+                    "they are: open the audiences as text, or use audience_format=parquet"
+                )
 
     def audiences(self, n_customers: int) -> tuple[Audience, ...]:
         """What was written, of so many customers scored."""
@@ -313,8 +357,13 @@ class AudienceFiles:
     def _writer(self, key: str, open_files: ExitStack) -> Callable[[pa.Table], None]:
         path = self._folder / self._files[key]
         if self._options.audience_format == "parquet":
-            return open_files.enter_context(pyarrow.parquet.ParquetWriter(path, SCHEMA)).write_table
-        return open_files.enter_context(pyarrow.csv.CSVWriter(path, SCHEMA)).write
+            return open_files.enter_context(pyarrow.parquet.ParquetWriter(path, self._schema)).write_table
+        return open_files.enter_context(pyarrow.csv.CSVWriter(path, self._schema)).write
+
+
+def _formulas(texts: pa.ChunkedArray) -> int:
+    """How many texts a spreadsheet would take for a formula."""
+    return pc.sum(pc.match_substring_regex(texts, _FORMULA)).as_py() or 0
 
 
 def file_names(names: Mapping[str, str], suffix: str) -> dict[str, str]:

@@ -73,7 +73,7 @@ _MODULES = {
     "score": "scoring",
     "export": "scoring",
     "features": "looking",
-    "report": "looking",
+    "report": "reporting",
     "ui": "looking",
 }
 """Command → the module of `patronage.commands` that it lies in."""

@@ -22,18 +22,22 @@ from patronage.catalogue import Expand, Feature
 from patronage.clusterers import Clusterer
 from patronage.embedding import Embedding
 from patronage.errors import InvalidConfigError, PatronageError
+from patronage.naming import check_names
 from patronage.observation import MIN_CUSTOMERS
 from patronage.overrides import as_text, combinations, parsed, set_weights, split_weights, swept_keys
+from patronage.playbook import read_playbook
 from patronage.recipe import RepresentationChoice
 from patronage.schema import SCHEMAS, FeatureSchema
+from patronage.segments import RESERVED_NAMES
 from patronage.selection import Gates, Policy
 from patronage.sweep import Job
 from patronage.tables import CANONICAL, DataSource, TableSource, check_options
 from patronage.tracking import Tracking
 from patronage.training import Training
+from patronage.wording import read_wording
 
 _LARGEST = 100_000
-_GROUPS = ("data", "features", "outcomes", "representation", "clusterer", "selection", "tracking")
+_GROUPS = ("data", "features", "outcomes", "representation", "clusterer", "selection", "playbook", "tracking")
 
 
 def config_folder() -> Path:
@@ -228,6 +232,9 @@ def training(config: Mapping[str, Any]) -> Training:
         min_prospect_confidence=probability("min_prospect_confidence", config["min_prospect_confidence"]),
         seed=_seed(config["seed"]),
         workers=positive("workers", config["workers"]),
+        names=_names(config["names"]),
+        wording=read_wording(config["language"]),
+        playbook=read_playbook(config["playbook"]) if config["report"] else None,
         output=Path(config["output"]).resolve(),
         tracking=Tracking(**config["tracking"]),
         config=config,
@@ -360,6 +367,11 @@ def probability(option: str, number: float) -> float:
     if not 0 <= number <= 1:
         raise InvalidConfigError(f"{option} must be from 0 to 1; got {number:g}.")
     return number
+
+
+def _names(given: Mapping[str, str]) -> Mapping[str, str]:
+    check_names(given, RESERVED_NAMES.values())
+    return given
 
 
 def _fit_rows(number: int | None, most_segments: int) -> int | None:

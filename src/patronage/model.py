@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from patronage.assigners.mixture import MixtureAssigner
 from patronage.assigners.typing_tool import TypingAssigner
 from patronage.catalogue import Catalogue, Feature
 from patronage.confidence import Calibration
+from patronage.distribution import number_in_words
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
 from patronage.package_folder import Contents, read_contents, read_document, write_package
@@ -39,6 +41,7 @@ ASSIGNERS: Mapping[str, Any] = {
 STATUSES = (ACTIVE, DORMANT, PROSPECT)
 BASES = ("behaviour", "profile", "none")
 """What a customer was placed by; `Placed.basis` points into it."""
+_TRAITS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,30 @@ class SegmentationModel:
             runner_up[prospect], confidence[prospect] = typed.runner_up, typed.confidence
             basis[prospect] = np.where(typed.label == UNASSIGNED, 2, 1)
         return Placed(code, runner_up, confidence, atypicality, basis)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The segments as a table, in the order of ids."""
+        return pd.DataFrame(
+            [
+                {
+                    "segment_id": one.id,
+                    "segment_name": one.name,
+                    "n_customers": one.n_customers,
+                    "share": one.share,
+                    "later_value_per_customer": one.value_per_customer,
+                    "jaccard": one.jaccard,
+                    "traits": "; ".join(trait.label for trait in one.traits[:_TRAITS_SHOWN]),
+                }
+                for one in sorted(self.segments, key=lambda one: one.id)
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: where the model comes from, and its segments."""
+        shown = self.table.to_html(index=False, border=0, na_rep="–", float_format=number_in_words)
+        told = f"{self.about.get('candidate', '')} · {self.about.get('data', '')} as of {self.trained_as_of}"
+        return f"<p><strong>{len(self.segments)} customer segments</strong> · {escape(told)}</p>{shown}"
 
     def require_columns(self, columns: Collection[str]) -> None:
         """Check that a feature table has what scoring reads.

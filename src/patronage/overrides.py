@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 from patronage.errors import InvalidConfigError
 
 _OPEN = re.compile(
-    r"(data\.\w+\.(columns|derive|files|formats)|representation\.parameters|clusterer\.\w+\.(parameters|grid|embedding))(\.[\w/]+(\.\w+)?)?="
+    r"(data\.\w+\.(columns|derive|files|formats)|representation\.parameters|clusterer\.\w+\.(parameters|grid|embedding)|names|playbook\.rules)(\.[\w/]+(\.\w+)?)?="
 )
 _WEIGHT = re.compile(r"(?P<sign>\+\+|\+|~|)selection\.weights(?:\.(?P<metric>[\w/]+))?(?:=(?P<value>.*))?")
 _ONE_FOR_ALL = ("output", "quiet", "sweep_jobs", "tracking")

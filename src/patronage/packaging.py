@@ -22,6 +22,7 @@ from patronage.refit import Refit
 from patronage.segments import describe_segments
 from patronage.selection import Gates, Verdict, check_gates
 from patronage.windows import Window
+from patronage.wording import Wording
 
 
 def package(
@@ -35,6 +36,8 @@ def package(
     min_confidence: float = 0.0,
     min_prospect_confidence: float = MIN_CONFIDENCE,
     prospects_exist: bool = True,
+    names: Mapping[str, str] | None = None,
+    wording: Wording | None = None,
 ) -> SegmentationModel:
     """Describe the refit's segments and put all that scoring needs in one model.
 
@@ -57,6 +60,10 @@ def package(
         Prospects whose segment is less probable by their profile are placed nowhere.
     prospects_exist : bool, default True
         Whether there can be customers who never bought: not so where there are no orders.
+    names : mapping, optional
+        Id → name, as the user wants it.
+    wording : Wording, optional
+        Words of names; default: the shipped English.
     """
     segments = describe_segments(
         numbered.ids,
@@ -66,6 +73,8 @@ def package(
         value_per_id=numbered.worth,
         jaccard=again.stable.jaccard,
         names=numbered.names,
+        given=names,
+        wording=wording,
     )
     calibration = Calibration.learn(again.assignment, again.stable.stayed, len(segments), again.fitted_to)
     prospects = Prospects(None, None, "without orders nobody is known to be a prospect")

@@ -145,6 +145,7 @@ class TrainSchema:
     clusterer: dict[str, ClustererSchema] = field(default_factory=dict)
     selection: SelectionSchema = MISSING
     tracking: TrackingSchema = MISSING
+    playbook: dict[str, Any] = field(default_factory=dict)
     lookback_days: int = MISSING
     outcome_days: int = MISSING
     as_of: Optional[str] = None
@@ -155,6 +156,9 @@ class TrainSchema:
     seed: int = MISSING
     workers: int = MISSING
     sweep_jobs: int = 1
+    names: dict[str, str] = field(default_factory=dict)
+    report: bool = True
+    language: str = MISSING
     output: str = MISSING
     quiet: bool = False
 
@@ -189,6 +193,7 @@ class ExportSchema(ScoringSchema):
 
     audience_format: str = MISSING
     audience_min_confidence: float = MISSING
+    next_categories: int = MISSING
 
 
 @dataclass
@@ -196,6 +201,21 @@ class FeaturesSchema(TrainSchema):
     """Options of ``patronage features``: those of training, and which model's features to build."""
 
     model: Optional[str] = None
+
+
+@dataclass
+class ReportSchema:
+    """Options of ``patronage report``."""
+
+    data: Optional[DataSchema] = None
+    playbook: dict[str, Any] = field(default_factory=dict)
+    tracking: TrackingSchema = MISSING
+    run: Optional[str] = None
+    model: str = MISSING
+    as_of: Optional[str] = None
+    language: str = MISSING
+    output: str = MISSING
+    quiet: bool = False
 
 
 @dataclass
@@ -241,6 +261,7 @@ SCHEMAS = {
     "score": ScoreSchema,
     "export": ExportSchema,
     "features": FeaturesSchema,
+    "report": ReportSchema,
     "promote": PromoteSchema,
     "rollback": RollbackSchema,
     "ui": UiSchema,

@@ -9,15 +9,19 @@ import numpy as np
 import pandas as pd
 
 from patronage.catalogue import Feature
+from patronage.journal import note
+from patronage.naming import check_names, name_segments
+from patronage.wording import Wording, read_wording
 
 UNASSIGNED_ID = "unassigned"
 DORMANT_ID = "dormant"
 RESERVED_NAMES = {UNASSIGNED_ID: "Unassigned", DORMANT_ID: "Dormant"}
 """Segments that exist in every model: no segment found, and no order within the lookback."""
 
-_TRAITS_IN_A_NAME = 2
-_NOTABLE = 0.1
 _KNOWN = 0.5
+_CLEAR = 2.0
+_TRAITS_KEPT = 8
+_CORRELATED_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ def describe_segments(
     value_per_id: dict[str, float],
     jaccard: np.ndarray,
     names: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+    wording: Wording | None = None,
 ) -> tuple[Segment, ...]:
     """Describe and name segments, in the order of their labels.
 
@@ -92,9 +98,32 @@ def describe_segments(
     jaccard : ndarray of shape (n_segments,)
     names : mapping, optional
         Id → name, of segments that have one already: they keep it.
+    given : mapping, optional
+        Id → name, as the user wants it: before all others; ids that no segment has are left aside.
+    wording : Wording, optional
+        Default: the shipped English.
+
+    Raises
+    ------
+    InvalidConfigError
+        A name given is none, or given twice.
     """
-    traits = [_traits(labels == label, features, declared) for label in range(len(ids))]
-    named = _unique_names(traits, ids, names or {})
+    given = given or {}
+    check_names(given, RESERVED_NAMES.values())
+    if unknown := sorted(set(given) - set(ids)):
+        note(f"names: there is no segment {', '.join(unknown)}; there are: {', '.join(sorted(ids))}")
+    wanted = {name.strip().casefold() for name in given.values()}
+    kept = {one: name for one, name in (names or {}).items() if name.strip().casefold() not in wanted}
+    known = {**kept, **{one: given[one].strip() for one in ids if one in given}}
+    told = [feature for feature in declared if feature.role != "sensitive" and not feature.is_text and feature.labels]
+    effects, correlation = _differences(labels, len(ids), features, told)
+    traits = [_traits(effects[label], told) for label in range(len(ids))]
+    # What chance alone may bring about in a group of this size gives no name.
+    sizes = np.array([[np.sum(labels == label)] for label in range(len(ids))]).reshape(-1, 1)
+    clear = np.where(np.abs(effects) * np.sqrt(sizes) < _CLEAR, 0.0, effects)
+    named = name_segments(
+        ids, clear, told, correlation, wording or read_wording(), known=known, taken=RESERVED_NAMES.values()
+    )
     return tuple(
         Segment(
             id=ids[label],
@@ -103,58 +132,52 @@ def describe_segments(
             n_customers=int(np.sum(labels == label)),
             value_per_customer=value_per_id.get(ids[label]),
             jaccard=float(jaccard[label]),
-            traits=tuple(traits[label][:8]),
+            traits=tuple(traits[label][:_TRAITS_KEPT]),
         )
         for label in range(len(ids))
     )
 
 
-def _traits(inside: np.ndarray, features: pd.DataFrame, declared: Sequence[Feature]) -> list[Trait]:
-    """Differences in mean rank: they do not depend on a feature's scale or on a few giants."""
-    found = []
-    for feature in declared:
-        if feature.role == "sensitive" or feature.is_text or not feature.labels:
-            continue
+def _differences(
+    labels: np.ndarray, n_segments: int, features: pd.DataFrame, told: Sequence[Feature]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How segments differ from all customers, and how features go together.
+
+    Differences in mean rank do not depend on a feature's scale or on a few giants.
+
+    Returns
+    -------
+    effects : ndarray of shape (n_segments, n_features)
+        In standard deviations of ranks; NaN where too few are known: what few customers have told says nothing about a
+        segment as a whole.
+    correlation : ndarray of shape (n_features, n_features)
+        Of ranks, on 20,000 customers at most; an unknown value counts as the middle.
+    """
+    inside = [labels == label for label in range(n_segments)]
+    effects = np.full((n_segments, len(told)), np.nan)
+    drawn = slice(None, None, max(1, -(-len(labels) // _CORRELATED_ROWS)))
+    centred = np.zeros((len(labels[drawn]), len(told)))
+    for column, feature in enumerate(told):
         values = features[feature.name]
         known = values.notna().to_numpy()
-        # What few customers have told says nothing about a segment as a whole.
-        if known.mean() < _KNOWN or not known[inside].any() or known[inside].mean() < _KNOWN:
+        if len(known) == 0 or known.mean() < _KNOWN:
             continue
         ranks = values.rank().to_numpy()
-        spread = np.std(ranks[known])
-        effect = (ranks[known & inside].mean() - ranks[known].mean()) / spread if spread > 0 else 0.0
+        mean, spread = ranks[known].mean(), np.std(ranks[known])
+        for label, members in enumerate(inside):
+            if known[members].any() and known[members].mean() >= _KNOWN:
+                effects[label, column] = (ranks[known & members].mean() - mean) / spread if spread > 0 else 0.0
+        centred[:, column] = np.nan_to_num((ranks - mean)[drawn])
+    length = np.sqrt((centred**2).sum(axis=0))
+    centred /= np.where(length > 0, length, 1)
+    return effects, centred.T @ centred
+
+
+def _traits(effects: np.ndarray, told: Sequence[Feature]) -> list[Trait]:
+    """What sets one segment apart, as far as there are words for it, strongest first."""
+    found = []
+    for feature, effect in zip(told, effects, strict=True):
         side = "high" if effect > 0 else "low"
-        if side in feature.labels and effect:
+        if side in feature.labels and effect and not np.isnan(effect):
             found.append(Trait(feature.name, feature.labels[side], float(effect)))
     return sorted(found, key=lambda trait: (-abs(trait.effect), trait.feature))
-
-
-def _unique_names(traits: Sequence[list[Trait]], ids: Sequence[str], known: Mapping[str, str]) -> list[str]:
-    """The fewest strongest traits that tell the segments apart, in whatever order; the id decides where none do.
-
-    A segment whose name is known keeps it, and no other gets it.
-    """
-    fresh = [label for label, one in enumerate(ids) if one not in known]
-    words: dict[int, list[str]] = {label: [] for label in fresh}
-    unclear, taken = set(fresh), set(known.values())
-    for n_traits in range(_TRAITS_IN_A_NAME, 6):
-        for label in unclear:
-            notable = [trait.label for trait in traits[label] if abs(trait.effect) >= _NOTABLE][:n_traits]
-            words[label] = list(dict.fromkeys(notable))
-        sets = [frozenset(words[label]) for label in fresh]
-        unclear = {
-            label for label in fresh if sets.count(frozenset(words[label])) > 1 or _sentence(words[label]) in taken
-        }
-        if not unclear:
-            break
-    names = {label: _sentence(words[label]) or "Like the average customer" for label in fresh}
-    unclear |= {label for label in fresh if names[label] in taken}
-    return [
-        known[one] if one in known else f"{names[label]} ({one})" if label in unclear else names[label]
-        for label, one in enumerate(ids)
-    ]
-
-
-def _sentence(labels: Sequence[str]) -> str:
-    text = ", ".join(labels)
-    return text[:1].upper() + text[1:]

@@ -20,6 +20,7 @@ from patronage.distribution import BINS, number_in_words, one_decimal, percent
 from patronage.evaluation.row import Row
 from patronage.leaderboard import ordered
 from patronage.proposal import Checked, Mapped, OwnFeature, Proposed, feature_sets
+from patronage.report import Report
 from patronage.segments import Segment
 from patronage.selection import Selection, Verdict
 from patronage.sweep import Swept, comparison_frame
@@ -115,8 +116,12 @@ def _sweep_cells(end: JobEnd, record: Mapping[Hashable, Any]) -> list[str]:
     return [*ends, record["candidate"], str(record["k"]), kept_in_words(record), *figures, seconds]
 
 
-def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None:
-    """Print the segments and the headline figures."""
+def segments(
+    described: Sequence[Segment], confirm: Mapping[str, float], actions: Mapping[str, str] | None = None
+) -> None:
+    """Print the segments, what to do with each first where that is known, and the headline figures."""
+    actions = actions or {}
+    wide = console().width >= _ROOM_FOR_REASONS
     table = Table(title="Segments", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for heading, justify in (("id", "left"), ("name", "left"), ("share", "right"), ("customers", "right")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type] # rich's literal
@@ -124,11 +129,14 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
     if valued:
         table.add_column("later value per customer", justify="right")
     table.add_column("Jaccard", justify="right")
+    if actions and wide:
+        table.add_column("first action", overflow="fold")
     for segment in sorted(described, key=lambda segment: segment.id):
         worth = "–" if segment.value_per_customer is None else number_in_words(segment.value_per_customer)
         cells = [segment.id, segment.name, f"{segment.share:.1%}", f"{segment.n_customers:,}"]
         cells += [worth] if valued else []
         cells.append(f"{segment.jaccard:.2f}")
+        cells += [actions.get(segment.id, "")] if actions and wide else []
         table.add_row(*map(Text, cells))  # a name made of a category may hold what rich takes for markup
     console().print(table)
     if confirm.get("lift_high", 0.0) < 0:
@@ -145,6 +153,28 @@ def segments(described: Sequence[Segment], confirm: Mapping[str, float]) -> None
             highlight=False,
             soft_wrap=True,
         )
+
+
+def report(made: Report) -> None:
+    """Print the segments of a report: size, value, and what to do with each first."""
+    lines, told = made.profiles.segments, made.profiles.about["value"]
+    wide = console().width >= _ROOM_FOR_REASONS
+    table = Table(title="Segments", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for heading, justify in (("id", "left"), ("name", "left"), ("customers", "right"), ("share", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type] # rich's literal
+    valued = bool(lines["value_per_customer"].notna().any())
+    if valued:
+        table.add_column(f"{told['name']} per customer", justify="right")
+        table.add_column("of the total", justify="right")
+    if wide:
+        table.add_column("first action", overflow="fold")
+    first = made.first_actions
+    for line in lines.to_dict("records"):
+        cells = [line["segment_id"], line["segment_name"], f"{line['n_customers']:,}", percent(line["share"])]
+        cells += [number_in_words(line["value_per_customer"]), percent(line["value_share"])] if valued else []
+        cells += [first.get(line["segment_id"], "")] if wide else []
+        table.add_row(*map(Text, cells), style="dim" if line["reserved"] else None)
+    console().print(table)
 
 
 def promotion(name: str, done: Promotion) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from patronage import __version__
 from patronage.backtest import judge_candidates, kept_unseen, open_judge, stabilities
 from patronage.challenge import Challenge, challenge
 from patronage.champion import Incumbent, observe_champion
+from patronage.diagnosis_page import diagnosis_frame
 from patronage.evaluation.evidence import n_forecasts, select_customers
 from patronage.evaluation.row import Row
 from patronage.features import build_features
 from patronage.journal import Journal, note, progress
+from patronage.leaderboard import leaderboard_frame
+from patronage.model import SegmentationModel
 from patronage.numbering import Numbering, number_segments
 from patronage.observation import (
     diagnose_features,
@@ -23,11 +27,14 @@ from patronage.observation import (
 from patronage.package_folder import require_replaceable
 from patronage.packaging import package, require_covered, tell_about
 from patronage.periods import is_snapshot, training_windows
+from patronage.playbook import Playbook
+from patronage.profiles import describe_customers, profile_segments
 from patronage.recipe import Recipe, fit_recipes
 from patronage.refit import Refit, refit_shortlist
-from patronage.selection import elect, select
+from patronage.report import Report, make_report
+from patronage.selection import Selection, elect, select
 from patronage.tables import open_tables
-from patronage.tracking import TrackedRun, find_champion, register, tracked_run
+from patronage.tracking import TrackedRun, find_champion, log_report, register, tracked_run
 from patronage.training import Backtest, Prepared, Trained, Training
 from patronage.validation import check_tables
 
@@ -262,7 +269,7 @@ def finish(
     if incumbent is not None:
         with journal.stage("compare with the champion's recipe"):
             compared = meet_champion(training, prepared, tested, incumbent, numbered, winner)
-    with journal.stage("describe, package and register"):
+    with journal.stage("describe and package"):
         headline = prepared.headline
         gates = training.policy.gates
         about = tell_about(selection.winner, confirm, training.data.name, numbered.continuity, compared, gates)
@@ -276,13 +283,52 @@ def finish(
             min_confidence=training.min_confidence,
             min_prospect_confidence=training.min_prospect_confidence,
             prospects_exist=len(judged.rfm.columns) > 0,  # there are orders
+            names=training.names,
+            wording=training.wording,
         )
         require_covered(model, training.policy.gates.coverage)
-        run.log_segments(model.segments, headline)
         run.log_confidence(model.about)
         run.log_champion(compared, numbered.continuity)
+    report = None
+    if training.playbook is not None:
+        with journal.stage("profile the segments, write the report"):
+            report = describe(training, training.playbook, prepared, tested, selection, model, run)
+            log_report(run, report, training.wording, model=model, selection=selection, confirm=confirm)
+    with journal.stage("register"):
+        run.log_segments(model.segments, headline, None if report is None else report.first_actions)
         version = register(run, model, prepared.newest, ids_from=prepared.champion.last_number)
         model.save(training.output)
         note(f"packaged in {training.output}")
     run.log_seconds(journal.seconds)
-    return replace(trained, model=model, version=version)
+    return replace(trained, model=model, version=version, report=report)
+
+
+def describe(
+    training: Training,
+    playbook: Playbook,
+    prepared: Prepared,
+    tested: Backtest,
+    selection: Selection,
+    model: SegmentationModel,
+    run: TrackedRun,
+) -> Report:
+    """Look at the newest customers once more, in the segments that they are in now, and make the report of it."""
+    with open_tables(training.data) as tables:
+        customers = describe_customers(tables, model, prepared.windows.refit.as_of)
+        profiles = profile_segments(tables, model, customers)
+    return make_report(
+        profiles,
+        playbook,
+        training.wording,
+        leaderboard=leaderboard_frame(selection, tested.baselines),
+        diagnosis=diagnosis_frame(prepared.diagnosis),
+        pictures=run.pictures,
+        about={
+            **model.about,
+            "trained_as_of": model.trained_as_of.isoformat(),
+            "model": training.tracking.registered_model,
+            "run_id": run.run_id,
+            "patronage_version": __version__,
+            "limits": vars(training.policy.gates),
+        },
+    )

@@ -20,12 +20,15 @@ from patronage.evaluation.judgement import Judge
 from patronage.evaluation.row import Row
 from patronage.model import SegmentationModel
 from patronage.observation import Observed
+from patronage.playbook import Playbook
 from patronage.recipe import FittedRecipe, RepresentationChoice
 from patronage.refit import FailedRefit, Refit
+from patronage.report import Report
 from patronage.selection import Policy, Selection
 from patronage.tables import DataSource
 from patronage.tracking import Tracking
 from patronage.windows import Windows
+from patronage.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ class Training:
     min_confidence, min_prospect_confidence : float in [0, 1]
         Customers, and prospects, who are less certain of their segment are unassigned; see `packaging.package`.
     seed, workers : int
+    names : mapping
+        Segment id → a name of the user's own.
+    wording : Wording
+        Words of names, actions and report.
+    playbook : Playbook, optional
+        What is done with which segment; None: no report is made.
     output : Path
         Folder of the packaged model.
     tracking : Tracking
@@ -72,6 +81,9 @@ class Training:
     min_prospect_confidence: float
     seed: int
     workers: int
+    names: Mapping[str, str]
+    wording: Wording
+    playbook: Playbook | None
     output: Path
     tracking: Tracking
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -166,6 +178,8 @@ class Trained:
     run_id : str
     seconds : dict
         Stage → seconds.
+    report : Report, optional
+        None where no candidate passed, or none was asked for.
     """
 
     selection: Selection
@@ -176,3 +190,9 @@ class Trained:
     version: str
     run_id: str
     seconds: dict[str, float]
+    report: Report | None = None
+
+    @property
+    def first_actions(self) -> dict[str, str]:
+        """Segment → the most important thing to do with it; empty without a report."""
+        return {} if self.report is None else self.report.first_actions

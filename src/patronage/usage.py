@@ -11,6 +11,7 @@ patronage — customer segments that are judged by what they are worth later
   patronage rollback   put the previous champion back
   patronage score      give every customer its segment
   patronage export     write the model and one file of customers per segment
+  patronage report     write the report of a training, or of a model on newer customers
   patronage features   write the feature table
   patronage ui         open MLflow on the runs and models
 
@@ -113,7 +114,8 @@ model, which input, how many customers per segment, how many rows were set aside
 patronage export [option=value …]
 
 Writes a folder: model/ (the package, which scores without MLflow), audiences/ (one file per segment with customer_id,
-segment_id, segment_name, confidence; index.csv lists them) and manifest.json. Without data and input: the model alone.
+segment_id, segment_name, confidence, and with data next_category_1 …; index.csv lists them), with data
+customers_by_margin (customers in falling value), and manifest.json. Without data and input: the model alone.
 
   model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
   data=complete_journey          raw tables …
@@ -122,8 +124,25 @@ segment_id, segment_name, confidence; index.csv lists them) and manifest.json. W
   output=export                  folder; appears when complete, in place of a former export
   audience_format=csv            or parquet
   audience_min_confidence=0      customers placed with less confidence are left out of the audiences
+  next_categories=3              with data: categories that each customer may want next; 0: none
 
 Rows that cannot be used are set aside, by number and reason, in rejected.csv.
+""",
+    "report": """\
+patronage report [option=value …]
+
+Writes the report of a training again: what each segment is like and worth, a portrait, what to do with it and why, and
+how it was chosen. Every training logs one; this makes it in other words, with other actions, or on newer customers.
+
+  run=RUN_ID                     a training run …
+  model=models:/customer-segments@champion   … or the one that a registered model comes from; or a folder, with data
+  data=complete_journey          describe segments by these raw tables instead; as_of=2017-10-03: at this day
+  playbook=default               what is done with which segment (conf/playbook)
+  language=en                    or a folder of message files
+  output=report                  folder: report.html, figures/*.png, tables/*.parquet; in place of a former report
+  tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here
+
+In Python: patronage.load_report("report") gives the tables as DataFrames.
 """,
     "features": """\
 patronage features [option=value …]

@@ -29,7 +29,9 @@ def run_train(config: dict[str, Any]) -> int:
         )
         lines = ["no candidate passed; nothing is registered.", *misses, advice]
         raise NoCandidatePassedError("\n".join(lines))
-    terminal.segments(trained.model.segments, trained.confirm)
+    terminal.segments(
+        trained.model.segments, trained.confirm, None if trained.report is None else trained.report.first_actions
+    )
     terminal.succession(trained.model.about)
     print(f"registered version {trained.version}, alias challenger; next: patronage promote")
     return 0
@@ -51,7 +53,10 @@ def run_sweep(plan: SweepPlan, asked: str, *, show: bool) -> int:
     if swept.trained is None or swept.trained.model is None:
         print(f"patronage train: no winner, nothing is registered: {swept.choice.reason}.", file=sys.stderr)
     else:
-        terminal.segments(swept.trained.model.segments, swept.trained.confirm)
+        report = swept.trained.report
+        terminal.segments(
+            swept.trained.model.segments, swept.trained.confirm, None if report is None else report.first_actions
+        )
         terminal.succession(swept.trained.model.about)
         print(f"registered version {swept.trained.version}, alias challenger; next: patronage promote")
     return swept.exit_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 from patronage.audiences import AudienceOptions, export, require_former_export
 from patronage.config import data_source, day, positive, probability
 from patronage.errors import InvalidConfigError
-from patronage.journal import warn
+from patronage.journal import progress, warn
 from patronage.model import SegmentationModel
+from patronage.offers import inputs_of, offers_of
+from patronage.profiles import describe_customers
 from patronage.progress_bars import progress_bars
 from patronage.scoring import DatabaseOutput, FileOutput, Input, from_database, from_file, from_tables, score
-from patronage.tables import open_tables
+from patronage.tables import Tables, open_tables
 from patronage.tables.database import is_url
 from patronage.tracking import Tracking, load_model
 from patronage.validation import check_tables
@@ -57,18 +59,30 @@ def run_export(config: dict[str, Any]) -> int:
         raise InvalidConfigError("give data=… (raw tables) or input=… (a feature table), not both.")
     output, chunk_rows = Path(config["output"]), positive("chunk_rows", config["chunk_rows"])
     as_of = day("as_of", config["as_of"])
-    options = AudienceOptions(config["audience_format"], config["audience_min_confidence"])
+    chosen = ("audience_format", "audience_min_confidence", "next_categories")
+    options = AudienceOptions(**{name: config[name] for name in chosen})
     require_former_export(output)  # before a model is fetched
     model, found = load_model(Tracking(**config["tracking"]), config["model"])
     alone = config["input"] is None and config["data"] is None
-    with progress_bars(quiet=config["quiet"]), nullcontext() if alone else _customers(config, model, as_of) as given:
-        exported = export(model, output, given, options, found=found, chunk_rows=chunk_rows)
+    with progress_bars(quiet=config["quiet"]), ExitStack() as held:
+        given, offers = None, None
+        if config["data"] is not None:
+            tables = held.enter_context(_tables(config, model))
+            with progress("building features"):
+                customers = describe_customers(tables, model, as_of)
+            offers = offers_of(tables, customers, options.next_categories)
+            given = from_tables(tables, model, as_of, inputs_of(model, customers))
+        elif not alone:
+            given = held.enter_context(_customers(config, model, as_of))
+        exported = export(model, output, given, options, offers=offers, found=found, chunk_rows=chunk_rows)
     print(f"{found} exported: {output}/model")
     if alone:
         return 0
     print(f"{exported.n_customers:,} customers in {len(exported.audiences)} audiences: {output}/audiences")
     for audience in exported.audiences:
         print(f"  {audience.customers:>8,}  {audience.share:6.1%}  {audience.file}")
+    if exported.by_margin is not None:
+        print(f"customers in falling {offers.value_name if offers else 'value'}: {output}/{exported.by_margin}")
     if exported.n_left_out:
         print(f"  {exported.n_left_out:>8,}          left out, confidence below {options.audience_min_confidence:g}")
     for reason, n in exported.rejected.items():
@@ -96,8 +110,15 @@ def _customers(config: dict[str, Any], model: SegmentationModel, as_of: date | N
     if given is not None:
         yield from_file(Path(given), model, as_of)
         return
+    with _tables(config, model) as tables:
+        yield from_tables(tables, model, as_of)
+
+
+@contextmanager
+def _tables(config: dict[str, Any], model: SegmentationModel) -> Iterator[Tables]:
+    """Raw tables, checked."""
     with open_tables(data_source(config["data"])) as tables:
         check_tables(tables)
         if model.about.get("data") not in (None, tables.source.name):
             warn(f"the model was trained on data={model.about['data']}, these tables are data={tables.source.name}")
-        yield from_tables(tables, model, as_of)
+        yield tables

@@ -91,8 +91,11 @@ def query_relations(tables: Tables, window: Window, query: str, placed: pd.Serie
     tables.connection.register(name, rows)
     try:
         statement = Statement(tables, (), window.features_from, window.as_of)
-        key = "SELECT known.customer_id, given.segment_id FROM known JOIN {} given ON known.customer_id::VARCHAR = "
-        statement.with_relations += f", placed AS MATERIALIZED ({key.format(name)}given.customer_id)"
+        # The ids' own type is asked for; to join those who are known would read all transactions in every query.
+        keyed = "keyed_transactions" if tables.has("transactions") else "keyed_customers"
+        (kind,) = tables.connection.sql(f"SELECT customer_id FROM {keyed}").types
+        key = f"SELECT TRY_CAST(customer_id AS {kind}) AS customer_id, segment_id FROM {name}"
+        statement.with_relations += f", placed AS MATERIALIZED ({key})"
         return statement.run(query).to_pandas()
     finally:
         tables.connection.unregister(name)

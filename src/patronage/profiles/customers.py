@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -24,6 +24,19 @@ MONEY = (
     Feature("campaign_cost", "ledger", "sum(campaign_cost)", empty=0),
 )
 """What a customer brought in and cost within the lookback; what the tables do not tell is left out."""
+
+_HALF = "$start::timestamp + ($as_of::timestamp - $start::timestamp) / 2"
+
+HABITS = (
+    Feature("n_orders", "orders", "count(*)", empty=0),
+    Feature("recency_days", "orders", "date_diff('day', max(ordered_at)::date, $as_of::date)"),
+    Feature("gap_days_median", "orders", "median(gap_days)"),
+    Feature("revenue_first_half", "lines", f"coalesce(sum(revenue) FILTER (WHERE ordered_at < {_HALF}), 0)", empty=0),
+    Feature("revenue_second_half", "lines", f"coalesce(sum(revenue) FILTER (WHERE ordered_at >= {_HALF}), 0)", empty=0),
+    Feature("bought_for", "lines", "sum(greatest(revenue, 0))", empty=0),
+    Feature("discount", "lines", "coalesce(sum(greatest(discount, 0)), 0)", empty=0),
+)
+"""How a customer buys within the lookback, whatever the features of a model are; ``bought_for`` is before refunds."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,8 @@ class Customers:
         there is no money at all.
     value_name : str
         ``profit``, ``margin``, ``revenue`` or ``none``.
+    habits : DataFrame of shape (n_customers, …)
+        Those of `HABITS` that the tables allow.
     """
 
     window: Window
@@ -57,6 +72,7 @@ class Customers:
     money: pd.DataFrame
     value: pd.Series
     value_name: str
+    habits: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def described(self) -> np.ndarray:
@@ -65,18 +81,33 @@ class Customers:
 
 
 def describe_customers(tables: Tables, model: SegmentationModel, as_of: date | None = None) -> Customers:
-    """Build the model's features and the money of every customer, and place them; ``as_of`` as in `scoring_window`."""
+    """Build features, money and habits of every customer, and place them; ``as_of`` as in `scoring_window`."""
     window = window_of(tables, model, as_of)
     known = learn_catalogue(tables, model.catalogue.features, window, may_be_empty=True)
-    money = learn_catalogue(tables, MONEY, window, may_be_empty=True)
-    further = tuple(replace(one, name=_PREFIX + one.name) for one in money.features)
+    further = learn_catalogue(tables, (*MONEY, *HABITS), window, may_be_empty=True)
+    renamed = tuple(replace(one, name=_PREFIX + one.name) for one in further.features)
     # One statement reads the lines once for all of it.
-    table = build_features(tables, Catalogue((*known.features, *further)), window)
+    table = build_features(tables, Catalogue((*known.features, *renamed)), window)
     placed = model.predict(table.frame.assign(customer_status=table.status))
-    named = {_PREFIX + one.name: one.name for one in money.features}
-    sums = table.frame[list(named)].rename(columns=named)
-    value, value_name = _value(sums)
-    return Customers(window, known, table.frame[known.names], table.status, placed, sums, value, value_name)
+    money, habits = (_named(table.frame, declared, further) for declared in (MONEY, HABITS))
+    value, value_name = _value(money)
+    return Customers(
+        window=window,
+        catalogue=known,
+        features=table.frame[known.names],
+        status=table.status,
+        placed=placed,
+        money=money,
+        value=value,
+        value_name=value_name,
+        habits=habits,
+    )
+
+
+def _named(frame: pd.DataFrame, declared: tuple[Feature, ...], known: Catalogue) -> pd.DataFrame:
+    """Those of the declared columns that are known, under their own names."""
+    names = [one.name for one in declared if one.name in known.names]
+    return frame[[_PREFIX + name for name in names]].set_axis(names, axis=1)
 
 
 def _value(money: pd.DataFrame) -> tuple[pd.Series, str]:

@@ -50,17 +50,21 @@ class Profiles:
         orders over that month's share of all customers' orders).
         Reach: ``main_channel`` (of most orders), ``best_channel`` (highest response rate with enough sent),
         ``best_channel_rate``, ``reachable_share`` (customers with a usable channel), ``reachable_by`` (what that was
-        judged by).
+        judged by: ``consent``, ``contact_details``, ``campaigns``, ``online``, or nothing; see `reachability`).
     differentiators : DataFrame
         One line per segment and feature (of texts: and ``level``), strongest first within a segment: ``segment_id,
         feature, level`` (else empty), ``label`` (in words), ``family, role, unit, direction`` (high, low), ``effect``
-        (numbers: difference of mean ranks in standard deviations; levels: Cohen's h of the shares), ``typical,
-        typical_all`` (medians; of levels shares), ``p, p_holm`` (two-sided, corrected over all lines),
-        ``notable`` (p_holm < .05 and |effect| ≥ .1), ``n_known``. Sensitive features stand in ``sensitive`` alone.
+        (numbers: difference of mean ranks in standard deviations; levels: Cohen's h of the shares), ``statistic``
+        (what the next two are: ``median``; ``mean`` where both medians are the same; ``share`` of levels, and of a
+        feature that is 0 or 1), ``typical, typical_all``, ``p, p_holm`` (two-sided, corrected over all lines),
+        ``notable`` (p_holm < .05 and |effect| ≥ .1), ``n_known`` (in the segment, five at least). Sensitive features
+        stand in ``sensitive`` alone, unless segments are formed on them.
     distributions : DataFrame
-        ``feature, segment_id`` (and `ALL`), ``n_known, missing_share, mean, p10, p25, p50, p75, p90``, of numbers.
+        ``feature, segment_id`` (and `ALL`), ``n_known, missing_share, mean, p10, p25, p50, p75, p90``, of numbers; NaN
+        where fewer than five are known.
     levels : DataFrame
-        ``feature, segment_id`` (and `ALL`), ``level, share`` (of customers of whom it is known), of texts.
+        ``feature, segment_id`` (and `ALL`), ``level, share`` (of customers of whom it is known), of texts; levels
+        that fewer than five customers hold, and those after the twentieth, are ``other``.
     channels : DataFrame
         ``segment_id`` (and `ALL`), ``kind`` (orders, campaigns), ``channel, n, share`` (of the segment's),
         ``response_rate, response_low, response_high`` (campaigns).
@@ -70,37 +74,42 @@ class Profiles:
     service : DataFrame
         ``segment_id`` (and `ALL`), ``reason, n, share`` (of the segment's contacts), ``cost_per_contact, effort_mean``.
     categories : DataFrame
-        ``segment_id, category, n_buyers, buyers_share, buyers_share_all`` (of all *other* customers),
-        ``lift`` (the ratio of the two), ``spend_share, spend_share_all, p_holm``; favourites first: by lift among
-        those with enough buyers.
+        Of active customers: ``segment_id, category, n_buyers`` (five or more), ``buyers_share, buyers_share_all`` (of
+        all *other* customers), ``lift`` (the ratio of the two), ``spend_share, spend_share_all`` (of the others too),
+        ``p_holm`` (two-sided); favourites first: by the lower end of the lift's 90 % interval.
     cross_sell : DataFrame
         ``segment_id, bought, offered`` (categories), ``n_both, support`` (share of the segment that buys both),
-        ``confidence`` (of those who buy the first, who buy the second), ``lift`` (over the share that buys the second
-        *in the segment*), ``lift_low`` (lower end of its 90 % interval), ``n_open`` (buy the first but not the second);
-        best first.
+        ``confidence`` (of those who buy the first, who buy the second), ``lift`` (those who buy both over how many are
+        to be expected of members who buy *as many categories*: less than confidence over the share that buys the
+        second, as whoever buys much buys much of everything), ``lift_low`` (lower end of its 90 % interval),
+        ``n_open`` (buy the first but not the second); best first.
     sensitive : DataFrame
         ``feature, association`` (Cramér's V, or the square root of η² of numbers), ``p_holm, n_known,
         flagged`` (bool: strong enough that acting on segments treats groups differently), ``segment_id, level,
         typical, typical_all`` for the segment that differs most.
     capture : DataFrame
         ``share_customers, share_value, segment_share_value``: cumulative, customers in falling value; and segments in
-        falling value per customer. 101 lines.
+        falling value per customer. 101 lines; none where the total is not above 0.
     criteria : DataFrame
         ``segment_id, criterion`` (measurable, substantial, reachable, actionable), ``passed`` (bool or None where it
-        cannot be told), ``figure, threshold, reason``.
+        cannot be told), ``figure, threshold`` (of the question that decided), ``reason``. Not of reserved segments.
     worth : DataFrame
-        ``segment_id, worth_it`` (bool), ``failed`` (criteria, joined by a comma), ``merge_into`` (segment id or empty),
-        ``merge_loses`` (share of between-segment value that the merge gives up), ``merge_loses_per_customer``.
+        ``segment_id, worth_it`` (bool), ``failed`` (criteria, joined by a comma), ``merge_into`` (segment id, or empty
+        where it is worth it or the only one), ``merge_loses`` (share of the between-segment sum of squares of value
+        that the merge gives up), ``merge_loses_per_customer`` (what aiming at the merged mean misses, in the unit of
+        value); both missing where there is no money: it is then the segment that most members are next to.
     positions : DataFrame
         ``x, y, segment_id`` of at most 2,000 customers, drawn by a hash, in the first two principal components of the
-        space that segments are formed in; ``about["positions"]`` tells the share of variance.
+        space that segments are formed in; ``about["positions"]`` tells the two shares of variance.
     typical : DataFrame
         What each segment's most typical customers are like, for portraits: ``segment_id, feature, level, typical,
-        n_customers`` (never fewer than five): the median (texts: the most frequent level) of the medoid and its
-        nearest neighbours within the segment.
+        n_customers`` (never fewer than five): the median, to three digits, of the medoid and its nineteen nearest in
+        the segment; of texts the most frequent level, its share of those known, and how many hold it.
     about : mapping
-        ``data, as_of, lookback_days, outcome_days, model`` (what it was found as), ``value`` ({name, unit}),
-        ``n_customers, n_active, n_prospects, currency`` …: plain values, ready for JSON.
+        ``data, as_of`` (ISO date; None of a snapshot), ``lookback_days, outcome_days`` (0 of a snapshot), ``model``
+        (what it was found as), ``value`` ({name, unit}), ``currency`` (empty: tables do not tell it), ``n_customers``
+        (of all lines), ``n_active, n_dormant, n_prospects, n_segments, n_features, positions``: plain values, ready for
+        JSON.
     """
 
     segments: pd.DataFrame

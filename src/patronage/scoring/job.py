@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from patronage import __version__
 from patronage.errors import InvalidInputError, PatronageError
+from patronage.features import FeatureTable
 from patronage.journal import Progress, progress, warn
 from patronage.model import BASES, SegmentationModel
 from patronage.scoring.building import features_of, window_of
@@ -102,13 +103,17 @@ def from_database(url: str, table: str | None, as_of: date | None = None) -> Inp
     return Input(about, lambda: None, copied)
 
 
-def from_tables(tables: Tables, model: SegmentationModel, as_of: date | None = None) -> Input:
-    """Raw tables; the model's features are built from them. ``as_of`` as in `scoring_window`."""
+def from_tables(
+    tables: Tables, model: SegmentationModel, as_of: date | None = None, ready: FeatureTable | None = None
+) -> Input:
+    """Raw tables; the model's features are built from them unless ``ready``. ``as_of`` as in `scoring_window`."""
 
     def built(copy: Copy) -> Source:
         if not copy.is_whole:
-            with progress("building features"):
-                table = features_of(tables, model, as_of)
+            table = ready
+            if table is None:
+                with progress("building features"):
+                    table = features_of(tables, model, as_of)
             frame = table.frame.assign(customer_status=table.status).reset_index()
             copy.fill(frame_tables(frame, CHUNK_ROWS))
         return copy.source()

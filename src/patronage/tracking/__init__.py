@@ -2,6 +2,7 @@
 
 from patronage.tracking.promotion import Promotion, PromotionRefusedError, find_champion, promote, rollback
 from patronage.tracking.registry import load_model, register
+from patronage.tracking.reports import fetch_report, log_report, run_of
 from patronage.tracking.runs import TrackedRun, tracked_run
 from patronage.tracking.store import Tracking, TrackingError, ui_command
 from patronage.tracking.sweeps import TrackedSweep, tracked_sweep
@@ -13,11 +14,14 @@ __all__ = [
     "TrackedSweep",
     "Tracking",
     "TrackingError",
+    "fetch_report",
     "find_champion",
     "load_model",
+    "log_report",
     "promote",
     "register",
     "rollback",
+    "run_of",
     "tracked_run",
     "tracked_sweep",
     "ui_command",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +43,17 @@ class TrackedRun:
         self.config = config
         self.run_id = run_id
         self.name = name
+        self.pictures: dict[str, bytes] = {}
+
+    def _log_picture(self, name: str, figure: Any) -> None:  # noqa: ANN401
+        """Log a figure, and keep it for the report."""
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png")
+        self.pictures[name] = drawn.getvalue()
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / f"{name}.png"
+            path.write_bytes(self.pictures[name])
+            self.mlflow.log_artifact(str(path), "figures")
 
     def log_data(self, name: str, counts: Mapping[str, int], digest: str) -> None:
         """Log which data are trained on: rows of every table, and a digest of all of them."""
@@ -62,7 +76,16 @@ class TrackedRun:
                 "windows.refit": str(windows.refit.as_of),
             }
         )
-        mlflow.set_tags({"patronage.version": __version__, "patronage.seed": seed})
+        mlflow.set_tags({"patronage.version": __version__, "patronage.seed": seed, **self._told_by})
+
+    @property
+    def _told_by(self) -> dict[str, str]:
+        """What runs of all trainings can be filtered by, on the run and on its candidates'."""
+        config = self.config
+        tags = {"patronage.data": str(config.get("data", {}).get("name", ""))}
+        tags["patronage.features"] = ", ".join(config.get("features", {}))
+        tags["patronage.representation"] = str(config.get("representation", {}).get("kind", ""))
+        return {name: text[:5000] for name, text in tags.items() if text}
 
     def log_customers(self, counts: Mapping[str, int]) -> None:
         """Log how many customers there are in each window, and how many of the newest are fitted to."""
@@ -73,7 +96,7 @@ class TrackedRun:
         table = diagnosis_frame(diagnosis)
         self.mlflow.log_text(table.to_csv(index=False), "diagnosis.csv")
         self.mlflow.log_text(diagnosis_html(diagnosis), "diagnosis.html")
-        self.mlflow.log_figure(figures.distributions(diagnosis), "figures/distributions.png")
+        self._log_picture("distributions", figures.distributions(diagnosis))
         self.mlflow.log_metrics({f"features/{verdict}": float(n) for verdict, n in diagnosis.counts.items()})
 
     def log_distance_shares(self, shares: Mapping[str, float]) -> None:
@@ -100,6 +123,7 @@ class TrackedRun:
         for verdict in selection.verdicts:
             chosen = selection.winner is not None and verdict is selection.winner
             tags = {
+                **self._told_by,
                 "mlflow.parentRunId": self.run_id,
                 "patronage.clusterer": verdict.row.clusterer,
                 "patronage.representation": verdict.row.representation,
@@ -132,16 +156,17 @@ class TrackedRun:
         board = leaderboard_frame(selection, baselines)
         mlflow.log_text(board.to_csv(index=False), "leaderboard.csv")
         mlflow.log_text(leaderboard_html(board), "leaderboard.html")
-        mlflow.log_table(board.astype(object).where(board.notna(), None), "leaderboard.json")
-        figure = figures.choice_of_k(selection, baselines, policy.gates)
-        mlflow.log_figure(figure, "figures/choice_of_k.png")
-        mlflow.log_figure(figures.frontier(selection, baselines, policy.gates), "figures/frontier.png")
+        shown = board.round(4)
+        mlflow.log_table(shown.astype(object).where(shown.notna(), None), "leaderboard.json")
+        self._log_picture("choice_of_k", figures.choice_of_k(selection, baselines, policy.gates))
+        self._log_picture("frontier", figures.frontier(selection, baselines, policy.gates))
         self._log_across_k(selection, labels, worth)
         mlflow.set_tag("mlflow.note.content", run_description(selection, confirm))
         mlflow.set_tag("patronage.selected", "none" if selection.winner is None else selection.winner.row.name)
         won = "no candidate passed" if selection.winner is None else selection.winner.row.name
         mlflow.set_tag("mlflow.runName", f"{self.name}: {won}")
         if selection.winner is not None:
+            mlflow.set_tag("patronage.clusterer", selection.winner.row.clusterer)
             mlflow.log_metrics({k: v for k, v in selection.winner.row.metrics.items() if v == v})  # noqa: PLR0124
             mlflow.log_metrics({f"confirm/{k}": v for k, v in confirm.items() if v == v})  # noqa: PLR0124
 
@@ -162,17 +187,22 @@ class TrackedRun:
         flows = across_k(solutions, worth)
         self.mlflow.log_text(flows.table().to_csv(index=False), "across_k.csv")
         chosen = 0 if selection.winner is None else leader.asked
-        self.mlflow.log_figure(
-            figures.across_k(flows, " · ".join(filter(None, leader.series)), chosen), "figures/across_k.png"
-        )
+        self._log_picture("across_k", figures.across_k(flows, " · ".join(filter(None, leader.series)), chosen))
 
-    def log_segments(self, segments: Sequence[Segment], outcome: Feature | None) -> None:
-        """Log the segment table, and size against value where there is an outcome."""
+    def log_segments(
+        self, segments: Sequence[Segment], outcome: Feature | None, first_actions: Mapping[str, str] | None = None
+    ) -> None:
+        """Log the segment table, with what to do first where that is known, and size against value."""
         mlflow = self.mlflow
         table = pd.DataFrame(
             {
                 "segment_id": [segment.id for segment in segments],
                 "segment_name": [segment.name for segment in segments],
+                **(
+                    {"first_action": [first_actions.get(segment.id, "") for segment in segments]}
+                    if first_actions
+                    else {}
+                ),
                 "customers": [segment.n_customers for segment in segments],
                 "share": [round(segment.share, 4) for segment in segments],
                 **(
@@ -186,8 +216,7 @@ class TrackedRun:
         mlflow.log_text(table.to_csv(index=False), "segments.csv")
         mlflow.log_table(table, "segments.json")
         told = (outcome.name, outcome.unit) if outcome is not None else ("", "")
-        figure = figures.size_and_value(segments, *told)
-        mlflow.log_figure(figure, "figures/size_and_value.png")
+        self._log_picture("size_and_value", figures.size_and_value(segments, *told))
 
     def log_champion(self, compared: Challenge | None, continuity: Continuity | None) -> None:
         """Log how the model follows the champion: what became of each segment, and how the two recipes compare."""
@@ -207,7 +236,7 @@ class TrackedRun:
             judged = Reliability.from_dict(told["reliability"])
             metrics["confidence/calibration_error"] = judged.calibration_error
             picture = figures.reliability(judged, "Confidence that a refit keeps the segment")
-            self.mlflow.log_figure(picture, "figures/reliability.png")
+            self._log_picture("reliability", picture)
         for name, value in (prospects["evaluation"] or {}).items():
             if isinstance(value, float):
                 metrics[f"prospects/{name}"] = value
@@ -280,6 +309,8 @@ def _parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in config.items():
         key = f"{prefix}{name}"
+        if key == "playbook":  # rules are long; the configuration is an artifact
+            continue
         if key in ("features", "outcomes", "data"):
             shown = value.get("name") if key == "data" else ", ".join(value)
             flat[key] = str(shown)
