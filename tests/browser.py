@@ -42,7 +42,7 @@ class Page:
 
     def __init__(self, port: int) -> None:
         self.errors: list[str] = []
-        self._frames: dict[int, str] = {}
+        self._frames: list[str] = []
         self._calls = 0
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(self._connect(port))
@@ -56,9 +56,9 @@ class Page:
         self._call("Emulation.setDeviceMetricsOverride", **size)
         self._call("Page.navigate", url=address)
 
-    def evaluate(self, expression: str, frame: int | None = None) -> Any:
+    def evaluate(self, expression: str, frame: str | None = None) -> Any:
         """The value of an expression, in the page or in one of its frames."""
-        where = {} if frame is None else {"contextId": frame}
+        where = {} if frame is None else {"uniqueContextId": frame}
         told = self._call("Runtime.evaluate", expression=expression, returnByValue=True, **where)
         return told.get("result", {}).get("value")
 
@@ -68,8 +68,12 @@ class Page:
         return "\n".join(str(self.evaluate(read, frame) or "") for frame in self.frames)
 
     @property
-    def frames(self) -> list[int]:
+    def frames(self) -> list[str]:
         """The page itself and what is framed in it, for `evaluate`."""
+        # Enabled again, it tells all there are; kept track of, those of a former process would be mixed in.
+        self._call("Runtime.disable")
+        self._frames.clear()
+        self._call("Runtime.enable")
         return list(self._frames)
 
     def wait_for(self, words: str, *, seconds: float = 20.0) -> str:
@@ -112,11 +116,7 @@ class Page:
 
     def _hear(self, event: str, told: dict[str, Any]) -> None:
         if event == "Runtime.executionContextCreated":
-            self._frames[told["context"]["id"]] = told["context"].get("origin", "")
-        elif event == "Runtime.executionContextDestroyed":
-            self._frames.pop(told["executionContextId"], None)
-        elif event == "Runtime.executionContextsCleared":
-            self._frames.clear()
+            self._frames.append(told["context"]["uniqueId"])
         elif event == "Runtime.exceptionThrown":
             self.errors.append(str(told["exceptionDetails"].get("exception", told["exceptionDetails"])))
         elif event == "Runtime.consoleAPICalled" and told["type"] == "error":
