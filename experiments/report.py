@@ -1,6 +1,7 @@
 """Train one experiment and write down, beside its question, what it found.
 
-Writes leaderboard.md and segments.md, with outcomes headline.md, with descriptors descriptors.md, and the figures.
+Writes leaderboard.md, segments.md, portraits.md and actions.md, with outcomes headline.md, with descriptors
+descriptors.md, the figures, and, where there is a Chromium, the beginning of the report as a picture.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from patronage.scoring import features_of
 from patronage.tables import open_tables
 from patronage.train import train
 from patronage.training import Trained
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' own browser
+
+from tests.browser import browser, chromium
 
 FIGURES = ("choice_of_k.png", "frontier.png", "across_k.png", "size_and_value.png", "distributions.png")
 SHOWN = {
@@ -66,14 +71,30 @@ def report(folder: Path, options: Sequence[str] = (), descriptors: Sequence[str]
             (folder / name).unlink(missing_ok=True)
             if (root / "figures" / name).is_file():
                 shutil.copy(root / "figures" / name, folder / name)
+        picture(root / "report.html", folder / "report.png")
         board = pd.read_csv(root / "leaderboard.csv")
         segments = pd.read_csv(root / "segments.csv") if trained.model is not None else pd.DataFrame()
     confirm = pd.DataFrame({"figure": list(trained.confirm), "value": list(trained.confirm.values())})
     write(folder / "leaderboard.md", leaderboard(board))
     write(folder / "segments.md", segments.dropna(axis="columns", how="all"))
     write(folder / "headline.md", confirm)
+    if trained.report is not None:
+        tables = trained.report.tables
+        write(folder / "portraits.md", tables["personas"][["segment_id", "headline", "portrait"]])
+        write(folder / "actions.md", tables["actions"][["segment_id", "title", "what", "reason", "cadence", "angle"]])
     write(folder / "descriptors.md", described(trained, given, descriptors))
     print(f"{sum(trained.seconds.values()):.0f} s in stages: {trained.seconds}")
+
+
+def picture(page: Path, path: Path) -> None:
+    """Take a picture of the beginning of a report, if there is one, and a browser."""
+    command = chromium()
+    if command is None or not page.is_file():
+        return
+    with browser(command) as window:
+        window.open(page.as_uri(), width=1280, height=1250)
+        window.wait_for("How to read this report")
+        window.picture(path)
 
 
 def leaderboard(board: pd.DataFrame) -> pd.DataFrame:

@@ -30,6 +30,7 @@ GOOD = {
     "jaccard": 0.9,
     "confidence": 0.9,
     "reachable_share": 0.8,
+    "reachable_by": "consent",
 }
 
 
@@ -240,3 +241,12 @@ def test_reasons_come_from_the_message_file() -> None:
     segments = table({"jaccard": 0.1, "reachable_share": np.nan}, {})
     told = judge_criteria(segments, NOBODY, members(segments), other)
     assert told["reason"].str.startswith("xx ").all()
+
+
+@pytest.mark.parametrize(
+    ("by", "passed"), [("consent", False), ("contact_details", False), ("campaigns", None), ("online", None)]
+)
+def test_who_was_not_written_to_yet_may_still_be_reachable(by: str, passed: bool | None) -> None:  # noqa: FBT001
+    """Consent and addresses tell who cannot be reached; that nobody has tried does not."""
+    found = judged(table({"reachable_share": 0.2, "reachable_by": by}, {}))
+    assert found.loc[("S01", "reachable"), "passed"] is passed

@@ -60,6 +60,9 @@ what its segments are worth later, and refits, packages and registers the winner
   experiment=rfm_standard        a set of options kept in a file (conf/experiment)
   min_confidence=0.6             customers less certain of their segment are unassigned; default 0
   min_prospect_confidence=0.5    who never bought is placed if a segment is at least this probable by profile
+  'names={S01: Big families}'    names of your own for segments
+  playbook=default               what is done with which segment (conf/playbook); report=false makes no report
+  language=en                    words of names, actions and report; or a folder of message files
   fit_rows=20000                 most customers that anything is fitted to; all are placed; null: all
   seed=0  workers=2  stability_refits=20  output=FOLDER  quiet=true
   tracking.uri=URI               MLflow store; default MLFLOW_TRACKING_URI, else mlflow.db here

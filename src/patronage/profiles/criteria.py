@@ -33,6 +33,7 @@ MIN_SHARE = 0.05
 """Of all customers, or of all value: either makes a segment big enough."""
 MIN_REACHABLE = 0.5
 """Share of customers with a usable channel."""
+_SHOWS_ABSENCE = ("consent", "contact_details")
 MIN_DIFFERENCE = 0.1
 """Between a customer's value and that in the nearest other segment, as a share of everyone's mean."""
 
@@ -78,7 +79,8 @@ def judge_criteria(
     - *measurable*: refits find it again (jaccard ≥ `MIN_JACCARD`), its members are surely its own (confidence ≥
       `MIN_CONFIDENCE`), and its value per customer is known well enough (`MAX_INTERVAL`); all that can be told.
     - *substantial*: at least `MIN_CUSTOMERS` customers, and `MIN_SHARE` of all customers or of all value.
-    - *reachable*: `MIN_REACHABLE` of the customers have a usable channel.
+    - *reachable*: `MIN_REACHABLE` of the customers have a usable channel. Consent and contact details can show that
+      fewer have one; that the shop has not written to somebody yet, or has not seen them online, cannot.
     - *actionable*: the interval of its value per customer leaves out the value of the nearest other segment, which is
       away by at least `MIN_DIFFERENCE`; or it answers campaigns otherwise than the others (a notable differentiator
       made of responses).
@@ -109,11 +111,17 @@ def judge_criteria(
         checks = {
             "measurable": _decisive_of_all(_measurable(segment, mean)),
             "substantial": _substantial(segment),
-            "reachable": _decisive_of_all([_at_least("reachable", segment["reachable_share"], MIN_REACHABLE)]),
+            "reachable": _reachable(segment),
             "actionable": _decisive_of_any([*_differing(segment, value.drop(key), mean), *_response(told)]),
         }
         lines += [_line(key, criterion, check, wording) for criterion, check in checks.items()]
     return pd.DataFrame(lines, columns=list(_CRITERIA)).astype(_CRITERIA)
+
+
+def _reachable(segment: pd.Series) -> Check | None:
+    check = _decisive_of_all([_at_least("reachable", segment["reachable_share"], MIN_REACHABLE)])
+    shown = segment["reachable_by"] in _SHOWS_ABSENCE
+    return check if check is None or check.passed or shown else None
 
 
 def _line(segment_id: str, criterion: str, check: Check | None, wording: Wording) -> dict[str, object]:
