@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +19,13 @@ import pytest
 from mlflow import MlflowClient
 
 import patronage
+from patronage import config
+from patronage.card import cell
 from patronage.cli import main
 from patronage.errors import InvalidInputError, PatronageError
-from patronage.report import read_report
+from patronage.report import read_report, write_report
+from patronage.train import train
+from patronage.wording import read_wording
 from tests.browser import Page, browser, chromium
 from tests.conftest import SMALL, Shop
 from tests.mlflow_server import free_port, served
@@ -195,6 +201,9 @@ def test_another_playbook_and_other_words_change_the_report(reported: Reported, 
         (("model=somewhere",), "name tables to describe its segments by: data=…"),
         (("language=xx",), "language=xx: expected one of en"),
         (("output=.",), "is the working directory"),
+        (("as_of=2023-06-01",), "name their tables by data=…"),
+        (("playbook.rules.mine={when: 'value_per_customer >', kind: inform}",), "playbook.rules.mine"),
+        (("model=runs:/1/model",), "name the run by run=…"),
     ],
 )
 def test_what_cannot_be_reported_is_told_in_one_line(
@@ -282,3 +291,46 @@ def test_a_figure_in_mlflow_is_a_picture(window: Callable[[str], Page]) -> None:
     while not (page.evaluate(wide) or 0) > 600 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert page.evaluate(wide) > 600
+
+
+def test_a_file_beside_the_report_is_not_deleted(rewritten: Path, reported: Reported) -> None:
+    """Whoever keeps notes beside the page keeps them."""
+    (rewritten / "notes.txt").write_text("ask the shop", encoding="utf-8")
+    assert reported.patronage("report", f"run={reported.run_id}", f"output={rewritten}", "quiet=true") == 2
+    (rewritten / "notes.txt").unlink()
+    assert reported.patronage("report", f"run={reported.run_id}", f"output={rewritten}", "quiet=true") == 0
+
+
+def test_a_report_reads_and_writes_no_file_of_elsewhere(rewritten: Path, tmp_path: Path) -> None:
+    """A document that was tampered with may name pictures in other folders: they are not taken."""
+    copy = tmp_path / "copy"
+    shutil.copytree(rewritten, copy)
+    (tmp_path / "secret.png").write_bytes(next((rewritten / "figures").iterdir()).read_bytes())
+    document = json.loads((copy / "contents.json").read_text("utf-8"))
+    document["pictures"] = ["../../secret", str(tmp_path / "secret"), *document["pictures"]]
+    (copy / "contents.json").write_text(json.dumps(document), encoding="utf-8")
+    report = read_report(copy)
+    assert set(report.pictures) == set(document["pictures"][2:])
+    with pytest.raises(InvalidInputError, match="expected letters"):
+        write_report(replace(report, pictures={"../../secret": b""}), tmp_path / "out", read_wording())
+
+
+def test_a_report_that_cannot_be_made_costs_no_model(
+    shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rule may read a figure as what it is not; the model is registered all the same, and a warning says so."""
+    options = [one for one in SMALL if one != "report=false"]
+    rule = "playbook.rules.mine={when: \"peak_month = 'May'\", kind: remind}"
+    store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+    given = config.compose_config("train", [*options, rule, store, f"output={tmp_path}/model"], str(shop.folder))
+    with caplog.at_level(logging.WARNING, logger="patronage"):
+        trained = train(config.training(given))
+    assert trained.version == "1"
+    assert trained.report is None
+    assert "its report cannot be made" in caplog.text
+
+
+def test_names_are_shown_by_markdown_as_they_are() -> None:
+    """A segment's name is made of what categories are called: no picture is fetched, no column is shifted."""
+    assert cell("![x](//host/p)") == r"\!\[x\]\(//host/p\)"
+    assert cell("A|B <b>x</b>") == r"A\|B \<b\>x\</b\>"

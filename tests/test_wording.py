@@ -70,3 +70,17 @@ def test_an_unknown_language_names_those_that_are_there() -> None:
     """Neither a language nor a folder."""
     with pytest.raises(InvalidConfigError, match=r"language=xx: expected one of en, or a folder of message files"):
         read_wording("xx")
+
+
+def test_a_value_has_the_form_that_english_gives_it(tmp_path: Path) -> None:
+    """A share said as a word, or in a width that another value tells, would fail only when the report is written."""
+    key, text = next((key, text) for key, text in read_wording().messages.items() if "{" in text and ":" not in text)
+    name = next(name for _, name, _, _ in string.Formatter().parse(text) if name)
+    file, _, rest = key.partition(".")
+    *above, last = rest.split(".")
+    lines = "".join(f"{'  ' * depth}{one}:\n" for depth, one in enumerate(above))
+    for form in (":.1f", ":{width}", "!r"):
+        said = f"{lines}{'  ' * len(above)}{last}: 'x {{{name}{form}}}'\n"
+        (tmp_path / f"{file}.yaml").write_text(said, encoding="utf-8")
+        with pytest.raises(InvalidConfigError, match="is another form than English has"):
+            read_wording(str(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def model_card(model: SegmentationModel) -> str:
     ]
     for segment in sorted(model.segments, key=lambda segment: segment.id):
         value = "" if segment.value_per_customer is None else number_in_words(segment.value_per_customer)
-        lines.append(f"| {segment.id} | {segment.name} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
+        lines.append(f"| {segment.id} | {cell(segment.name)} | {segment.share:.1%} | {value} | {segment.jaccard:.2f} |")
     lines += _succession_lines(model.about)
     lines += _gate_lines(model.about)
     lines += [*_confidence_lines(model.about), *_prospect_lines(model)]
@@ -210,3 +211,8 @@ def _kept_lines(confirm: Mapping[str, float]) -> list[str]:
 def short(value: float | None) -> str:
     """Three digits, or that the figure does not apply."""
     return "not applicable" if value is None or value != value else f"{value:.3g}"  # noqa: PLR0124 - NaN
+
+
+def cell(text: str) -> str:
+    """Text that Markdown shows as it is, in a table and elsewhere: a name may be made of what a category is called."""
+    return re.sub(r"([\\|\[\]()!<>`*_#~])", r"\\\1", " ".join(text.split()))

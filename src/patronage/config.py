@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
@@ -25,7 +26,7 @@ from patronage.errors import InvalidConfigError, PatronageError
 from patronage.naming import check_names
 from patronage.observation import MIN_CUSTOMERS
 from patronage.overrides import as_text, combinations, parsed, set_weights, split_weights, swept_keys
-from patronage.playbook import read_playbook
+from patronage.playbook import Playbook, read_playbook
 from patronage.recipe import RepresentationChoice
 from patronage.schema import SCHEMAS, FeatureSchema
 from patronage.segments import RESERVED_NAMES
@@ -73,7 +74,7 @@ def compose_config(command: str, overrides: Sequence[str], config_dir: str | Non
     weights, others = split_weights(overrides)
     given = [parsed(override, command=command) for override in others]
     late = [override for override in given if override.get_key_element().lstrip("+~").startswith("features.")]
-    wanted = [_as_hydra_takes_it(one) for one in given if one not in late and not _asks_for_no_experiment(one)]
+    wanted = [_as_hydra_takes_it(one, command) for one in given if one not in late and not _asks_for_no_experiment(one)]
     wanted += _experiment_of_data(command, given, config_dir)
     if config_dir is not None:
         if not Path(config_dir).is_dir():
@@ -119,9 +120,11 @@ def _asks_for_no_experiment(override: Override) -> bool:
     return override.get_key_element() == "experiment" and override.value() is None
 
 
-def _as_hydra_takes_it(override: Override) -> str:
+def _as_hydra_takes_it(override: Override, command: str) -> str:
     """The override itself; but null, which Hydra takes for no group, is told or turned into what it means."""
     key = override.get_key_element()
+    if command == "report" and key in ("data", "playbook") and override.value() is None:
+        return f"~{key}"  # as it is anyway
     if key in _GROUPS and override.value() is None and not override.is_delete():
         if key == "outcomes":
             return "~outcomes"  # nothing later is measured
@@ -315,6 +318,22 @@ def _feature(name: str, entry: Mapping[str, Any]) -> Feature:
             "expand": None if expand is None else Expand(**expand),
         }
     )
+
+
+def playbook(config: Mapping[str, Any], of_training: Mapping[str, Any] | None) -> Playbook:
+    """The playbook of a report: the one that is named, else that of the training with the rules given changed.
+
+    Without a training whose playbook is known, the shipped one stands for it.
+    """
+    if "most_actions" in config:
+        return read_playbook(config)
+    if not of_training:
+        shipped = (config_folder() / "playbook" / "default.yaml").read_text(encoding="utf-8")
+        of_training = yaml.safe_load(shipped)
+    rules = {name: dict(rule) if rule else rule for name, rule in of_training["rules"].items()}
+    for name, rule in config.get("rules", {}).items():
+        rules[name] = None if rule is None else {**(rules.get(name) or {}), **rule}
+    return read_playbook({**of_training, **config, "rules": rules})
 
 
 def clusterers(config: Mapping[str, Mapping[str, Any]]) -> tuple[Clusterer, ...]:

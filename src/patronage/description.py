@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
-from patronage.card import short
+from patronage.card import cell, short
 from patronage.model import SegmentationModel
 from patronage.selection import Selection, Verdict
 
@@ -112,10 +111,6 @@ def caveats_of(model: SegmentationModel, worth: pd.DataFrame | None = None) -> l
 
 def glance(model: SegmentationModel, actions: Mapping[str, str], *, most: int = 20) -> str:
     """The segments as a Markdown table; ``actions`` maps a segment to what to do with it first."""
-
-    def cell(text: Any) -> str:  # noqa: ANN401
-        return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
     lines = ["| segment | name | share | first action |", "|---|---|---|---|"]
     for segment in sorted(model.segments, key=lambda segment: segment.id)[:most]:
         action = cell(actions.get(segment.id, ""))

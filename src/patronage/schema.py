@@ -213,7 +213,7 @@ class ReportSchema:
     run: Optional[str] = None
     model: str = MISSING
     as_of: Optional[str] = None
-    language: str = MISSING
+    language: Optional[str] = None
     output: str = MISSING
     quiet: bool = False
 

@@ -9,10 +9,11 @@ from patronage.backtest import judge_candidates, kept_unseen, open_judge, stabil
 from patronage.challenge import Challenge, challenge
 from patronage.champion import Incumbent, observe_champion
 from patronage.diagnosis_page import diagnosis_frame
+from patronage.errors import PatronageError
 from patronage.evaluation.evidence import n_forecasts, select_customers
 from patronage.evaluation.row import Row
 from patronage.features import build_features
-from patronage.journal import Journal, note, progress
+from patronage.journal import Journal, note, progress, warn
 from patronage.leaderboard import leaderboard_frame
 from patronage.model import SegmentationModel
 from patronage.numbering import Numbering, number_segments
@@ -289,16 +290,21 @@ def finish(
         require_covered(model, training.policy.gates.coverage)
         run.log_confidence(model.about)
         run.log_champion(compared, numbered.continuity)
-    report = None
-    if training.playbook is not None:
-        with journal.stage("profile the segments, write the report"):
-            report = describe(training, training.playbook, prepared, tested, selection, model, run)
-            log_report(run, report, training.wording, model=model, selection=selection, confirm=confirm)
     with journal.stage("register"):
-        run.log_segments(model.segments, headline, None if report is None else report.first_actions)
         version = register(run, model, prepared.newest, ids_from=prepared.champion.last_number)
         model.save(training.output)
         note(f"packaged in {training.output}")
+    report = None
+    if training.playbook is not None:
+        with journal.stage("profile the segments, write the report"):
+            if "distributions" not in run.pictures:  # a sweep's job has logged it in a process of its own
+                run.log_diagnosis(prepared.diagnosis)
+            try:
+                report = describe(training, training.playbook, prepared, tested, selection, model, run, version)
+                log_report(run, report, training.wording, model=model, selection=selection, confirm=confirm)
+            except PatronageError as error:  # what has taken minutes to train is not lost by a rule or a message
+                warn(f"the model is registered, but its report cannot be made: {error}")
+    run.log_segments(model.segments, headline, None if report is None else report.first_actions)
     run.log_seconds(journal.seconds)
     return replace(trained, model=model, version=version, report=report)
 
@@ -311,6 +317,7 @@ def describe(
     selection: Selection,
     model: SegmentationModel,
     run: TrackedRun,
+    version: str,
 ) -> Report:
     """Look at the newest customers once more, in the segments that they are in now, and make the report of it."""
     with open_tables(training.data) as tables:
@@ -327,7 +334,10 @@ def describe(
             **model.about,
             "trained_as_of": model.trained_as_of.isoformat(),
             "model": training.tracking.registered_model,
+            "version": version,
             "run_id": run.run_id,
+            "language": training.config.get("language"),
+            "playbook": training.config.get("playbook"),
             "patronage_version": __version__,
             "limits": vars(training.policy.gates),
         },

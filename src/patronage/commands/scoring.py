@@ -67,7 +67,7 @@ def run_export(config: dict[str, Any]) -> int:
     with progress_bars(quiet=config["quiet"]), ExitStack() as held:
         given, offers = None, None
         if config["data"] is not None:
-            tables = held.enter_context(_tables(config, model))
+            tables = held.enter_context(tables_of(config, model))
             with progress("building features"):
                 customers = describe_customers(tables, model, as_of)
             offers = offers_of(tables, customers, options.next_categories)
@@ -110,13 +110,13 @@ def _customers(config: dict[str, Any], model: SegmentationModel, as_of: date | N
     if given is not None:
         yield from_file(Path(given), model, as_of)
         return
-    with _tables(config, model) as tables:
+    with tables_of(config, model) as tables:
         yield from_tables(tables, model, as_of)
 
 
 @contextmanager
-def _tables(config: dict[str, Any], model: SegmentationModel) -> Iterator[Tables]:
-    """Raw tables, checked."""
+def tables_of(config: dict[str, Any], model: SegmentationModel) -> Iterator[Tables]:
+    """Raw tables, checked; tells where they are others than the model was trained on."""
     with open_tables(data_source(config["data"])) as tables:
         check_tables(tables)
         if model.about.get("data") not in (None, tables.source.name):

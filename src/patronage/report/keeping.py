@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from patronage.wording import Wording
 from patronage.writing import replacing_folder, sync, write_text
 
 PAGE, FIGURES, TABLES, CONTENTS = "report.html", "figures", "tables", "contents.json"
+FORMAT = 1
 _KIND = "patronage report"
+_PICTURE = re.compile(r"\w+")
+_PNG = b"\x89PNG\r\n"
 _BOARDS = ("leaderboard", "diagnosis")
 
 
@@ -41,6 +45,8 @@ def write_report(report: Report, folder: Path, wording: Wording) -> list[str]:
         The folder holds something else than a report.
     """
     require_former_report(folder)
+    if strange := [name for name in report.pictures if not _PICTURE.fullmatch(name)]:
+        raise InvalidInputError(f"a picture of the report is called {strange[0]!r}; expected letters, digits and _.")
     with replacing_folder(folder) as fresh:
         write_text(fresh / PAGE, report_html(report, wording))
         (fresh / FIGURES).mkdir()
@@ -49,7 +55,8 @@ def write_report(report: Report, folder: Path, wording: Wording) -> list[str]:
         for name, picture in report.pictures.items():
             (fresh / FIGURES / f"{name}.png").write_bytes(picture)
         keep_contents(report, fresh)
-        files = sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
+        files = _files(fresh)
+        _rewrite(fresh / CONTENTS, files=files)
         for file in files:
             sync(fresh / file)
     return files
@@ -64,6 +71,7 @@ def keep_contents(report: Report, folder: Path) -> None:
             board.to_parquet(folder / f"{name}.parquet", index=False)
     document = {
         "kind": _KIND,
+        "format": FORMAT,
         "pictures": sorted(report.pictures),
         "personas": [asdict(one) for one in report.personas],
         "actions": [asdict(one) for one in report.actions],
@@ -96,14 +104,12 @@ def read_report(folder: Path, pictures: Path | None = None) -> Report:
             personas=tuple(_persona(one) for one in document["personas"]),
             actions=tuple(_action(one) for one in document["actions"]),
             **{name: _board(folder / f"{name}.parquet") for name in _BOARDS},
-            pictures={
-                name: (pictures / f"{name}.png").read_bytes()
-                for name in document["pictures"]
-                if (pictures / f"{name}.png").is_file()
-            },
-            about=document["about"],
+            pictures=_pictures(pictures, document["pictures"]),
+            about=dict(document["about"]),
         )
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except InvalidInputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file brings about, the message is the same
         raise InvalidInputError(
             f"{folder}: the report cannot be read ({type(error).__name__}); write it again by `patronage report`."
         ) from None
@@ -121,8 +127,35 @@ def require_former_report(folder: Path) -> None:
         raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"output={folder} is a file; name a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and _document(folder) is None:
-        raise InvalidInputError(f"output={folder} holds something else than a report; name another folder.")
+    if not folder.is_dir():
+        return
+    document = _document(folder) or {}
+    held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    if foreign := sorted(held - set(map(str, document.get("files", ())))):
+        raise InvalidInputError(
+            f"output={folder} holds {len(foreign)} file(s) that are no part of a report, such as {foreign[0]}; "
+            "name another folder, or an empty one."
+        )
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _rewrite(path: Path, **further: Any) -> None:  # noqa: ANN401 - JSON
+    """Add entries to a JSON document."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    write_text(path, json.dumps({**document, **further}, indent=1, ensure_ascii=False))
+
+
+def _pictures(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Pictures by name; a document that names files elsewhere, or files that are no pictures, gets none of them."""
+    found = {}
+    for name in names:
+        path = folder / f"{name}.png"
+        if _PICTURE.fullmatch(name) and path.is_file() and (drawn := path.read_bytes()).startswith(_PNG):
+            found[name] = drawn
+    return found
 
 
 def _document(folder: Path) -> Mapping[str, Any] | None:

@@ -74,9 +74,23 @@ def fetch_report(tracking: Tracking, run_id: str) -> Report:
             found = {one.path for one in mlflow.MlflowClient().list_artifacts(run_id)}
         except (mlflow.exceptions.MlflowException, OSError) as error:
             raise TrackingError(f"run={run_id} in {tracking.shown_uri()}: {said_by_mlflow(error)}") from None
+        if "sweep.csv" in found:
+            winner = mlflow.MlflowClient().search_runs(
+                [mlflow.get_run(run_id).info.experiment_id],
+                f"tags.mlflow.parentRunId = '{run_id}' AND tags.`patronage.sweep_winner` = 'true'",
+            )
+            raise TrackingError(
+                f"run={run_id} is a sweep; "
+                + (
+                    f"its winner's report is run={winner[0].info.run_id}"
+                    if winner
+                    else "it has no winner, and no report"
+                )
+            )
         if FOLDER not in found:
             raise TrackingError(
-                f"run={run_id} has no report: it has no winner, was made with report=false or by an older version. "
+                f"run={run_id} has no report: it has no winner (or is a sweep's job that lost), was made with "
+                "report=false, or by an older version. "
                 "Give its model and the tables: patronage report model=… data=…"
             )
         parts = [FOLDER, *(["figures"] if "figures" in found else [])]
@@ -108,4 +122,6 @@ def run_of(tracking: Tracking, address: str) -> str:
             )
         except mlflow.exceptions.MlflowException as error:
             raise TrackingError(f"model={address} in {tracking.shown_uri()}: {said_by_mlflow(error)}") from None
+        if not version.run_id:
+            raise TrackingError(f"model={address} was registered without a run; describe its segments by data=….")
         return str(version.run_id)

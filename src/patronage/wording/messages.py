@@ -58,7 +58,7 @@ def read_wording(language: str = _BASE) -> Wording:
     InvalidConfigError
         There is no such language, a file is no YAML of texts, or a message asks for values that the English one lacks.
     """
-    base = _messages(_SHIPPED / _BASE)
+    base = _shipped(_BASE)
     if language == _BASE:
         return Wording(_BASE, base)
     folder = _SHIPPED / language if language in languages() else Path(language)
@@ -70,15 +70,28 @@ def read_wording(language: str = _BASE) -> Wording:
     for key, text in own.items():
         if key not in base:
             raise InvalidConfigError(f"language={language}: there is no message {key}; see the files of English.")
-        if foreign := sorted(_values(key, text) - _values(key, base[key])):
-            raise InvalidConfigError(
-                f"language={language}, message {key}: there is no value {foreign[0]}; "
-                f"there are: {', '.join(sorted(_values(key, base[key]))) or 'none'}."
-            )
+        known = _values(key, base[key])
+        forms = {name: {"", *(form for one, form in known if one == name)} for name, _ in known}
+        for name, form in sorted(_values(key, text)):
+            if name not in forms:
+                raise InvalidConfigError(
+                    f"language={language}, message {key}: there is no value {name}; "
+                    f"there are: {', '.join(sorted(forms)) or 'none'}."
+                )
+            if form not in forms[name]:
+                shown = " or ".join(f"{{{name}{one}}}" for one in sorted(forms[name]))
+                raise InvalidConfigError(
+                    f"language={language}, message {key}: {{{name}{form}}} is another form than English has; "
+                    f"expected {shown}."
+                )
     return Wording(folder.name, {**base, **own})
 
 
 @cache
+def _shipped(language: str) -> dict[str, str]:
+    return _messages(_SHIPPED / language)
+
+
 def _messages(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
@@ -100,9 +113,13 @@ def _flatten(held: Any, key: str, found: dict[str, str], path: Path) -> None:  #
         raise InvalidConfigError(f"{path}, message {key}: expected a text; got {held!r}.")
 
 
-def _values(key: str, text: str) -> set[str]:
-    """Names of the values that a message asks for."""
+def _values(key: str, text: str) -> set[tuple[str, str]]:
+    """Values that a message asks for: name, and the form it is asked for in, such as ``:.0%``."""
     try:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        return {
+            (name, (f"!{conversion}" if conversion else "") + (f":{form}" if form else ""))
+            for _, name, form, conversion in string.Formatter().parse(text)
+            if name is not None
+        }
     except ValueError:
         raise InvalidConfigError(f"message {key}: a brace that opens is not closed.") from None
