@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from patronage.profiles import Profiles
+from patronage.profiles.columns import OVERALL, shaped
 from patronage.profiles.tables import ALL
 
 NAMES = ("High spend, wide range", "Many visits, fresh food", "Gifts at the season", "Online bargains", "Long away")
@@ -63,6 +64,7 @@ def hand_made_profiles(
     everywhere = [*ids, ALL]
     return Profiles(
         segments=segments,
+        overall=_overall(segments),
         differentiators=_differentiators(ids, declared, rng),
         distributions=pd.DataFrame(
             [
@@ -111,8 +113,8 @@ def hand_made_profiles(
         worth=_worth(ids, money=money),
         positions=_positions(ids, n_positions, rng),
         typical=pd.DataFrame(
-            [(one, name, "", typical, 9) for one in ids for name, *_, typical in declared],
-            columns=["segment_id", "feature", "level", "typical", "n_customers"],
+            [(one, name, "", "median", typical, typical, 9) for one in ids for name, *_, typical in declared],
+            columns=["segment_id", "feature", "level", "statistic", "typical", "typical_all", "n_customers"],
         ),
         about={
             "data": "the corner shop",
@@ -191,6 +193,23 @@ def _segments(ids, names, *, money, dates, profit, losses) -> pd.DataFrame:
         table[["best_channel_rate", "reachable_share"]] = NONE
         table["priority"] = [float(rank + 1) for rank in range(k)]
     return table
+
+
+def _overall(segments) -> pd.DataFrame:
+    """One line of all that are not dormant; the segments are alike enough that their mean stands for a median too."""
+    own = segments[~segments["reserved"]]
+    line: dict[str, object] = {}
+    for column, kind in OVERALL.items():
+        if kind == "str":
+            line[column] = own[column].iloc[0]
+        elif column in ("n_customers", "value_total"):
+            line[column] = own[column].sum(min_count=1)
+        else:
+            line[column] = (own[column] * own["n_customers"]).sum(min_count=1) / own["n_customers"].sum()
+    costs = line["service_cost_per_customer"] + line["campaign_cost_per_customer"]
+    line["margin_rate"] = line["margin_per_customer"] / line["revenue_per_customer"]
+    line["roi"] = line["profit_per_customer"] / costs
+    return shaped(pd.DataFrame([line]), OVERALL)
 
 
 def _differentiators(ids, declared, rng) -> pd.DataFrame:

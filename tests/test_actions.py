@@ -150,7 +150,77 @@ def test_service_is_first_for_the_first_priority():
     planned = {one.segment_id: one.service_level for one in _plan(hand_made_profiles())}
     assert (planned["S01"], planned["S03"], planned["S05"]) == ("first in line", "as everybody", "self-service first")
     none = _with(hand_made_profiles(), "segments", priority=math.nan)
-    assert {one.service_level for one in _plan(none)} == {"as everybody"}
+    assert {one.service_level for one in _plan(none, any={"when": "true", "kind": "x"})} == {"as everybody"}
+
+
+@pytest.mark.parametrize(
+    ("services", "level"),
+    [
+        (["first", "lean"], "first in line"),
+        (["standard", "lean"], "as everybody"),
+        (["lean"], "self-service first"),
+        (["standard"], "first in line"),
+    ],
+)
+def test_service_is_what_the_plan_promises(services, level):
+    """Who is promised service gets it; it is saved where no action promises any, whatever the priority."""
+    rules = {f"r{n}": {"when": "true", "kind": f"k{n}", "service": one} for n, one in enumerate(services)}
+    assert {one.service_level for one in _plan(hand_made_profiles(), **rules) if one.segment_id == "S01"} == {level}
+
+
+def test_who_does_not_answer_is_not_written_to_weekly():
+    """Where campaigns are wasted the whole plan keeps the long intervals, and holds no reminder at every order."""
+    profiles = hand_made_profiles()
+    rates = [0.0 if one == "S03" else 0.2 for one in profiles.segments["segment_id"]]
+    quiet = _with(profiles, "segments", response_rate=rates, gap_days_median=7.0, new_share=0.1, single_order_share=0.0)
+    planned = _plan(quiet)
+    own = [one for one in planned if one.segment_id == "S03"]
+    assert len(own) > 1
+    assert "write_less" in {one.rule for one in own}
+    assert {one.cadence for one in own} == {"Every three months"}
+    assert "remind_rhythm" not in {one.rule for one in own}
+    assert "Every week" in {one.cadence for one in planned if one.segment_id == "S02"}
+
+
+def test_a_slow_rule_slows_even_where_there_is_no_room_for_it():
+    """The rhythm holds where the action itself is no longer among the first few."""
+    rules = {
+        "call": {"when": "true", "kind": "a", "level": "high", "cadence_days": 7},
+        "rest": {"when": "true", "kind": "b", "cadence_days": 91, "slows": True},
+    }
+    playbook = read_playbook({"rules": rules, "most_actions": 1})
+    planned = plan_actions(hand_made_profiles(), playbook, WORDING)
+    assert {(one.rule, one.cadence_days) for one in planned} == {("call", 91.0)}
+
+
+def test_nothing_is_offered_to_whom_one_lets_go():
+    """On whom nothing more is spent gets no coupons by the words of the same plan."""
+    profiles = hand_made_profiles()
+    marks = profiles.differentiators[profiles.differentiators["feature"] == "discount_share"]
+    keen = replace(
+        profiles, differentiators=marks.assign(effect=1.0, notable=True), categories=profiles.categories.head(0)
+    )
+    assert "offers" in _plan(keen, keep={"when": "true", "kind": "retain"})[0].angle
+    assert "offers" not in _plan(keen, off={"when": "true", "kind": "let_go"})[0].angle
+
+
+def test_a_snapshot_with_money_in_features_gets_plans_that_differ():
+    """Without value per customer the features of value and engagement decide, and the reasons say their figures."""
+    profiles = hand_made_profiles(n_segments=3, dates=False)
+    profiles = _with(profiles, "segments", priority=math.nan)
+    marks = profiles.differentiators
+    ours = marks[(marks["feature"].isin(["category_breadth", "opens_per_month"])) & (marks["level"] == "")].copy()
+    place = ours["segment_id"].map({"S01": 1.2, "S02": 0.0, "S03": -0.9})
+    ours["family"] = ours["feature"].map({"category_breadth": "value", "opens_per_month": "engagement"})
+    planned = _plan(replace(profiles, differentiators=ours.assign(effect=place, notable=True)))
+    rules = {one: [each.rule for each in planned if each.segment_id == one] for one in ("S01", "S02", "S03")}
+    assert rules == {
+        "S01": ["keep_best", "interest_shown"],
+        "S02": ["grow_towards_best"],
+        "S03": ["serve_simply", "interest_lost"],
+    }
+    assert "what they bring far above average (+1.2)" in planned[0].reason
+    assert "None" not in planned[0].reason
 
 
 def test_what_to_say_is_what_they_respond_to():

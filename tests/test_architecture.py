@@ -124,6 +124,7 @@ FLOW = [
     "profiles.columns",
     "profiles.significance",
     "profiles.members",
+    "profiles.tallies",
     "profiles.money",
     "profiles.differences",
     "profiles.distributions",

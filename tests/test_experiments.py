@@ -43,7 +43,8 @@ def patronage_data() -> Iterator[Path]:
 @cache
 def composed(data: str, *overrides: str) -> config.Training:
     """The experiment of a data set, as ``patronage train data=…`` finds it."""
-    return config.training(config.compose_config("train", [f"data={data}", *overrides]))
+    reports = f"report={str(data == 'mcdonalds').lower()}"  # a survey has neither money nor dates
+    return config.training(config.compose_config("train", [f"data={data}", reports, *overrides]))
 
 
 def features(data: str, *overrides: str) -> pd.DataFrame:

@@ -135,6 +135,103 @@ def test_nothing_known_is_told_as_such():
         assert one.portrait == WORDING("personas.plain")
 
 
+def _namesakes(*names):
+    profiles = hand_made_profiles(n_segments=len(names), names=names)
+    marks = profiles.differentiators.assign(effect=0.0, notable=False)
+    profiles = _with(replace(profiles, differentiators=marks), "segments", single_order_share=0.0)
+    return [one.headline for one in personas(profiles, WORDING)]
+
+
+def test_namesakes_go_by_what_sets_them_apart():
+    """One thing is added to a headline that two segments share: the first trait in which their names differ."""
+    assert _namesakes("Many visits, often returns", "Many visits, high spend") == [
+        "The steady middle: often returns",
+        "The steady middle: high spend",
+    ]
+    assert _namesakes("Many visits, low spend", "High spend") == [
+        "The steady middle: many visits",
+        "The steady middle: high spend",
+    ]
+    assert _namesakes("Big", "Big, new", "Big, old") == [
+        "The steady middle: big",
+        "The steady middle: big, new",
+        "The steady middle: big, old",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([0.8, 0.75], ("", "")),
+        ([0.8, 0.0], ("grown more than that of others, by 80%", "has not kept up with that of others")),
+        ([0.5, -0.5], ("grown more than that of others, by 50%", "shrunk, unlike that of others, by 50%")),
+        ([-0.2, -0.6], ("has held up better than that of others", "shrunk more than that of others, by 60%")),
+    ],
+)
+def test_a_trend_is_told_only_where_others_do_not_share_it(changes, words):
+    """Before Christmas everybody spends more: what is told is what differs from all customers."""
+    profiles = _with(
+        hand_made_profiles(n_segments=2, dates=True), "segments",
+        spend_change=[*changes, math.nan], revenue_per_customer=[200.0, 100.0, math.nan], n_customers=[300, 280, 75],
+    )  # fmt: skip
+    # Revenue of the second half over that of the first, less 1: the first half's is R / (2 + change).
+    first = sum(n / (2 + change) for n, change in zip((60_000, 28_000), changes, strict=True))
+    profiles = replace(profiles, overall=profiles.overall.assign(spend_change=88_000 / first - 2))
+    for one, expected in zip(personas(profiles, WORDING), words, strict=True):
+        assert expected in one.portrait
+        assert expected or "Lately" not in one.portrait
+
+
+def _without(profiles, *features):
+    kept = {name: getattr(profiles, name) for name in ("differentiators", "typical", "distributions")}
+    return replace(profiles, **{name: table[~table["feature"].isin(features)] for name, table in kept.items()})
+
+
+def test_dated_orders_are_enough_for_a_portrait():
+    """Without the usual features, orders, recency and revenue of the segment stand in for what is typical."""
+    profiles = _with(hand_made_profiles(), "segments", spend_change=0.0)
+    bare = _all(_without(profiles, "orders_per_month", "spend_per_month", "recency_days", "order_value"))
+    best, last = bare["S01"], bare["S05"]
+    assert best.portrait.startswith(
+        "Picture someone who comes about three times a month and was last seen a few days ago. "
+        "A month brings about 150 EUR, twice what the average customer of the shop spends, some 45 EUR at a time."
+    )
+    assert best.headline.startswith("The reliable regular")
+    assert last.headline == "The occasional customer"
+    facts = dict(best.facts)
+    assert facts["Visits"] == "About three times a month"
+    assert facts["Last visit"] == "A few days ago"
+    assert facts["Spends a month"] == "150 EUR"
+    assert facts["At a time"] == "45 EUR"
+    assert best.headline != last.headline
+
+
+def test_a_snapshot_has_no_behavioural_headline():
+    """Without dated orders there is nothing to fall back on."""
+    bare = _without(hand_made_profiles(), "orders_per_month", "spend_per_month", "recency_days", "order_value")
+    undated = replace(bare, about={**bare.about, "lookback_days": 0})
+    assert _all(bare)["S01"].headline.startswith("The ")
+    assert _all(undated)["S01"].headline.startswith("Stands out: ")
+
+
+def test_one_order_is_not_always_the_first():
+    """Who had bought before the lookback is no first-time buyer."""
+    once = _with(hand_made_profiles(n_segments=1), "segments", single_order_share=0.8, spend_change=0.0)
+    assert _all(_with(once, "segments", new_share=0.9))["S01"].headline == "The first-time buyer"
+    again = _all(_with(once, "segments", new_share=0.0))["S01"]
+    assert again.headline == "The customer of a single order"
+    assert "In the time looked at, a single order" in again.portrait
+
+
+def test_seldom_is_seldom_among_their_like():
+    """Once in two months is told with no "only" of those who come more often than others."""
+    profiles = _typical(_typical(hand_made_profiles(), "orders_per_month", 0.5), "recency_days", 10.0)
+    marks = profiles.differentiators
+    for effect, words in ((0.9, "someone who comes about every two months"), (-0.9, "only about every two months")):
+        often = marks.assign(effect=marks["effect"].where(marks["feature"] != "orders_per_month", effect), notable=True)
+        assert words in _all(replace(profiles, differentiators=often))["S01"].portrait
+
+
 def test_singular_and_plural():
     """One product is no products."""
     few = _typical(hand_made_profiles(), "products_per_order", 1.0)

@@ -12,37 +12,41 @@ import yaml
 
 from patronage.config import config_folder
 from patronage.errors import InvalidConfigError
-from patronage.playbook import Rule, apply_rules, read_playbook, segment_table
+from patronage.playbook import LEVELS, Applied, Rule, apply_rules, not_excluded, read_playbook, segment_table
 from tests import hand_made_profiles as by_hand
 
 hand_made_profiles = cache(by_hand.hand_made_profiles)
 SHIPPED = yaml.safe_load((config_folder() / "playbook" / "default.yaml").read_text(encoding="utf-8"))
 LINE = pd.DataFrame({"segment_id": ["S01", "S02"], "value": [10.0, math.nan], "all_value": 7.0, "reserved": False})
-RULE = {"when": "value > 1", "kind": "retain"}
+RULE = {"when": "roi > 1", "kind": "retain"}
 
 AVERAGE = {
     "segment_id": "S02", "reserved": False, "n_segments": 5, "rank_value": 3, "priority": 3,
     "value_per_customer": 130.0, "all_value_per_customer": 100.0, "value_high": 140.0, "n_prospects": 0,
+    "value_per_order": 13.0, "all_value_per_order": 12.0,
     "service_cost_share": 0.1, "all_service_cost_share": 0.1, "single_order_share": 0.1, "all_single_order_share": 0.1,
     "new_share": 0.1, "all_new_share": 0.1, "overdue_share": 0.36, "all_overdue_share": 0.36,
     "recency_days_median": 20.0, "all_recency_days_median": 20.0, "spend_change": 0.0, "all_spend_change": 0.0,
     "orders_per_customer": 8.0, "all_orders_per_customer": 8.0, "cross_sell_lift": None, "cross_sell_open": None,
     "peak_month_lift": 1.1, "gap_days_median": 90.0, "response_rate": 0.05, "all_response_rate": 0.05,
-    "effect_liking": 0.0, "effect_referrals_made": 0.0, "effect_visits_per_year": 0.3,
+    "effect_liking": 0.0, "effect_referrals_made": 0.0, "effect_visits_per_year": 0.3, "effect_recency_days": 0.0,
+    "effect_value": 0.0, "effect_engagement": 0.0, "service_cost_per_customer": 10.0,
 }  # fmt: skip
 """A segment that no rule is for, but those of the survey's visitors and the last resort."""
+
+UNVALUED = {"value_per_customer": None, "all_value_per_customer": None, "response_rate": None}
 
 PLANTED = {
     "let_go": {"value_per_customer": -20.0, "value_high": -5.0},
     "reduce_cost": {"service_cost_share": 0.3},
     "win_back_dormant": {"segment_id": "dormant", "reserved": True},
-    "welcome": {"single_order_share": 0.6},
+    "welcome": {"single_order_share": 0.6, "new_share": 0.8},
     "win_back": {"overdue_share": 0.7, "recency_days_median": 90.0},
     "retain": {"value_per_customer": 400.0, "rank_value": 1},
     "stop_decline": {"spend_change": -0.4},
     "reward": {"orders_per_customer": 20.0},
     "bring_in_more": {"orders_per_customer": 2.0, "value_per_customer": 40.0},
-    "bigger_baskets": {"value_per_customer": 60.0},
+    "bigger_baskets": {"value_per_customer": 60.0, "value_per_order": 6.0},
     "cross_sell": {"cross_sell_lift": 2.0, "cross_sell_open": 50},
     "remind_season": {"peak_month_lift": 2.5},
     "remind_rhythm": {"gap_days_median": 14.0, "overdue_share": 0.1},
@@ -57,8 +61,17 @@ PLANTED = {
     "thank_visitors": {"effect_visits_per_year": 0.9},
     "settle_doubts": {"effect_visits_per_year": -0.9},
     "invite_prospects": {"n_prospects": 80},
+    "keep_best": {**UNVALUED, "effect_value": 0.9, "rank_value": 1},
+    "regain": {**UNVALUED, "recency_days_median": None, "effect_recency_days": 0.6},
+    "grow_towards_best": {**UNVALUED, "effect_value": 0.1},
+    "grow_small": {**UNVALUED, "effect_value": -0.6},
+    "interest_shown": {**UNVALUED, "effect_engagement": 0.6},
+    "serve_simply": {**UNVALUED, "effect_value": -0.6, "effect_engagement": -0.6},
+    "interest_lost": {**UNVALUED, "effect_engagement": -0.6},
 }
 
+
+VALUED = ("keep_best", "regain", "grow_towards_best", "grow_small", "interest_shown", "serve_simply")
 
 RULES = read_playbook(SHIPPED).rules
 
@@ -73,8 +86,12 @@ def fitting():
     """Rules that fit each planted line, the same line of a reserved segment, the average one and an unknown one."""
     lines = {rule: {**AVERAGE, **planted} for rule, planted in PLANTED.items()}
     lines |= {f"reserved {rule}": {**line, "reserved": True} for rule, line in lines.items()}
+    lines |= {f"valued {rule}": {**lines[rule], "value_per_customer": 130.0} for rule in VALUED}
     lines |= {
         "average": AVERAGE,
+        "dear to serve": {**AVERAGE, **PLANTED["let_go"], "service_cost_per_customer": 50.0},
+        "bought before": {**AVERAGE, "single_order_share": 0.8, "new_share": 0.0},
+        "bought before or not": {**AVERAGE, "single_order_share": 0.8, "new_share": None},
         "seldom": {**AVERAGE, "effect_visits_per_year": -0.3},
         "unknown": {**dict.fromkeys(AVERAGE, math.nan), "segment_id": "S01", "reserved": False},
     }
@@ -96,6 +113,70 @@ def test_each_shipped_rule_fits_its_planted_line_and_not_the_complement(fitting,
     """A segment with the figures that a rule is for gets it; the same segment without them does not."""
     assert rule in fitting[rule]
     assert rule not in fitting["seldom" if rule == "thank_visitors" else "average"]
+
+
+@pytest.mark.parametrize("rule", VALUED)
+def test_features_tell_of_value_only_where_nothing_better_does(fitting, rule):
+    """Rules on the mean effects of features keep out where the value per customer is known."""
+    assert rule in fitting[rule]
+    assert rule not in fitting[f"valued {rule}"]
+
+
+def test_who_loses_money_by_service_alone_is_not_let_go(fitting):
+    """If they would bring something at no service cost, cheaper service is the answer."""
+    assert "let_go" not in fitting["dear to serve"]
+
+
+def test_a_single_order_of_old_customers_is_no_first_one(fitting):
+    """Who had bought before the lookback is not welcomed, however few orders lie in it."""
+    assert "welcome" not in fitting["bought before"]
+    assert "welcome" in fitting["bought before or not"]
+
+
+def _together(*rules, shipped=True):
+    """Ids of the rules that stay where all of these fit."""
+    chosen = [one for one in RULES if one.id in rules] if shipped else list(rules)
+    chosen = sorted(chosen, key=lambda one: LEVELS.index(one.level))
+    return [one.rule.id for one in not_excluded([Applied(one, (), (True,)) for one in chosen], 0)]
+
+
+@pytest.mark.parametrize(
+    ("pair", "stays"),
+    [
+        (("let_go", "win_back"), "let_go"),
+        (("let_go", "thank_visitors"), "let_go"),
+        (("retain", "serve_lean"), "retain"),
+        (("retain", "reduce_cost"), "retain"),
+        (("reward", "serve_lean"), "reward"),
+        (("reduce_cost", "serve_first"), "reduce_cost"),
+        (("win_back", "welcome"), "win_back"),
+        (("win_back", "bring_in_more"), "win_back"),
+        (("win_back", "reward"), "win_back"),
+        (("welcome", "serve_lean"), "welcome"),
+        (("welcome", "write_less"), "welcome"),
+        (("write_less", "remind_rhythm"), "write_less"),
+        (("regain", "grow_small"), "regain"),
+        (("keep_best", "grow_towards_best"), "keep_best"),
+    ],
+)
+def test_actions_that_contradict_each_other_are_not_planned_together(pair, stays):
+    """Of two shipped rules that say opposite things one stays, whatever their order in the file."""
+    assert _together(*pair) == [stays]
+
+
+def test_an_excluded_rule_excludes_nothing():
+    """What the first takes out takes out nobody; of two that exclude each other the first stays."""
+    one, two, three = (Rule(name, "true", name) for name in ("one", "two", "three"))
+    chain = (replace(one, excludes=("two",)), replace(two, excludes=("three",)), three)
+    assert _together(*chain, shipped=False) == ["one", "three"]
+    assert _together(replace(one, excludes=("two",)), replace(two, excludes=("one",)), shipped=False) == ["one"]
+    assert _together(one, replace(two, excludes=("one",)), shipped=False) == ["two"]
+
+
+def test_a_rule_that_fits_nowhere_excludes_nothing():
+    """A condition that does not hold leaves the others alone."""
+    rules = [Rule("one", "value > 99", "x", excludes=("two",)), Rule("two", "true", "y")]
+    assert [one.rule.id for one in not_excluded(apply_rules(rules, LINE), 0)] == ["two"]
 
 
 def test_no_shipped_rule_fits_what_is_unknown(fitting):
@@ -168,7 +249,15 @@ def test_a_comment_ends_with_its_line():
         ({"rules": {"one": {"kind": "retain"}}}, r"rules\.one: when is missing"),
         ({"rules": {"one": {"when": "true"}}}, r"rules\.one: kind is missing"),
         ({"rules": {"one": {**RULE, "when": "value >"}}}, r"rules\.one: when is no SQL condition"),
+        ({"rules": {"one": {**RULE, "when": "max(roi) > 1"}}}, r"rules\.one: when must be about one line"),
+        ({"rules": {"one": {**RULE, "when": "unnest([true, false])"}}}, r"rules\.one: when must be about one line"),
+        ({"rules": {"one": {**RULE, "when": "rio > 1"}}}, r"rules\.one: there is no column 'rio'.*did you mean roi"),
         ({"rules": {"one": {**RULE, "level": "urgent"}}}, "level must be one of high, normal, fallback; got 'urgent'"),
+        ({"rules": {"one": {**RULE, "service": "slow"}}}, "service must be one of first, standard, lean; got 'slow'"),
+        ({"rules": {"one": {**RULE, "slows": True}}}, r"slows must be true or false, and needs cadence_days; got True"),
+        ({"rules": {"one": {**RULE, "slows": "x", "cadence_days": 9}}}, "slows must be true or false"),
+        ({"rules": {"one": {**RULE, "excludes": "two"}}}, "excludes must be a list of rules; got 'two'"),
+        ({"rules": {"one": {**RULE, "excludes": ["two"]}}}, r"rules\.one: excludes 'two', which is no rule"),
         ({"rules": {"one": {**RULE, "cadence_days": 0}}}, r"cadence_days must be a number from 1 to 366; got 0"),
         ({"rules": {"one": RULE}, "most_actions": 2.5}, "most_actions must be a whole number"),
         ({"rules": {"one": RULE}, "most_actions": True}, "most_actions must be a number"),
@@ -193,7 +282,8 @@ def test_a_condition_that_cannot_be_computed_names_its_rule(when):
 
 def test_a_rule_is_switched_off_by_null():
     """Overriding a rule with null takes it out."""
-    assert [rule.id for rule in read_playbook({"rules": {"one": None, "two": RULE}}).rules] == ["two"]
+    read = read_playbook({"rules": {"one": None, "two": {**RULE, "excludes": ["one"]}}})
+    assert [rule.id for rule in read.rules] == ["two"]
 
 
 def test_every_shipped_option_is_read():
@@ -229,6 +319,28 @@ def test_ranks_and_effects_are_the_tables():
     marks = profiles.differentiators.query("feature == 'spend_per_month'").set_index("segment_id")["effect"]
     assert table.loc[marks.index, "effect_spend_per_month"].to_dict() == marks.to_dict()
     assert pd.isna(table.loc["dormant", "effect_spend_per_month"])
+
+
+def test_means_of_effects_are_those_of_their_families():
+    """`effect_value` is the mean effect of the features of the family value; a family that is not there is unknown."""
+    profiles = hand_made_profiles(dates=False)
+    marks = profiles.differentiators.assign(family="value")
+    table = segment_table(replace(profiles, differentiators=marks)).set_index("segment_id")
+    means = marks[marks["level"] == ""].groupby("segment_id")["effect"].mean()
+    assert table["effect_value"].to_dict() == pytest.approx(means.to_dict())
+    assert table["effect_engagement"].isna().all()
+    assert table["rank_value"].to_list() == means.rank(ascending=False).to_list()
+    assert table["n_segments"].iloc[0] == 5
+
+
+def test_value_per_order_is_of_sums():
+    """Of all customers it is all value over all orders, not a mean of segments' figures."""
+    table = segment_table(hand_made_profiles())
+    own = table[~table["reserved"].astype(bool)]
+    n = own["n_customers"]
+    assert own["value_per_order"].iloc[0] == own["value_per_customer"].iloc[0] / own["orders_per_customer"].iloc[0]
+    value, orders = (own[f"{one}_per_customer"] * n for one in ("value", "orders"))
+    assert table["all_value_per_order"].iloc[0] == pytest.approx(value.sum() / orders.sum())
 
 
 def test_a_pair_to_sell_is_sure_and_open():

@@ -18,8 +18,10 @@ from patronage.profiles import Customers
 from patronage.profiles.bought import MAX_CATEGORIES, read_bought, unpacked
 from patronage.profiles.categories import FAVOURITES, MIN_LIFT, RULES, cross_sell_rules, favourite_categories
 from patronage.profiles.next_categories import next_best_categories
-from patronage.profiles.pairs import chance_of_more, pairs_of
+from patronage.profiles.pairs import pairs_of
+from patronage.profiles.significance import chance_of_more
 from patronage.tables import DataSource, Tables, TableSource, open_tables
+from tests.grouped import grouped_model, profile_frames
 from tests.shoppers import by_taste, ids_of, lines_of, opened, shoppers
 
 ODD = [
@@ -170,7 +172,7 @@ def test_favourites_are_counted_by_hand() -> None:
     assert np.isnan(jam["lift"])
     assert jam["buyers_share_all"] == 0
     exact = stats.fisher_exact([[5, 5], [0, 10]]).pvalue
-    assert 3 * exact <= jam["p_holm"] < 1  # of three comparisons, rather too high than too low
+    assert jam["p_holm"] == pytest.approx(2 * exact)  # of three comparisons, oil's being surer
 
 
 def test_favourites_of_a_segment_stand_before_what_few_bought() -> None:
@@ -382,3 +384,35 @@ def test_real_households_are_offered_only_what_they_do_not_buy(
     assert offers.notna().mean(axis=None) > 0.99
     assert long.merge(bought, on=["customer_id", "category"]).empty
     assert long["category"].nunique() > 50
+
+
+def test_categories_of_special_personal_data_are_left_out():
+    """Nothing is said or offered of what tells of health, and the others keep their figures and their places."""
+    rng = np.random.default_rng(6)
+    matrix = by_taste(400, 4, seed=6)
+    matrix[:, 1] = matrix[:, 0] ^ (rng.random(400) < 0.05)
+    names = ["Bread", "Pregnancy tests", "Jam", "It's medical"]
+    customers = shoppers(["S01", "S02"] * 200)
+    with opened(lines_of(matrix, names)) as tables:
+        bought = read_bought(tables, customers)
+        found = favourite_categories(tables, customers, bought)
+        rules = cross_sell_rules(tables, customers, bought)
+        offered = next_best_categories(tables, customers, rules, bought=bought)
+    assert set(bought.left_out) == {"Pregnancy tests", "It's medical"}
+    assert set(found["category"]) == {"Bread", "Jam"}
+    assert not {*rules["bought"], *rules["offered"], *offered.to_numpy().ravel()} & set(bought.left_out)
+    jam = found[(found["segment_id"] == "S01") & (found["category"] == "Jam")].iloc[0]
+    assert jam["n_buyers"] == matrix[::2, 2].sum()
+    assert jam["spend_share"] == pytest.approx(matrix[::2, 2].sum() / matrix[::2].sum())
+
+
+def test_what_was_left_out_is_noted(caplog):
+    """The profiles tell which categories they are silent of, and a warning how many."""
+    bought = lines_of(by_taste(60, 3, seed=2), ["Bread", "Medical supplies", "Jam"])
+    bought["ordered_at"] = pd.Timestamp("2024-03-01")
+    bought.loc[0, "ordered_at"] = pd.Timestamp("2023-06-01")
+    customers = pd.DataFrame({"customer_id": ids_of(60), "group_number": np.arange(60) % 2 + 1})
+    made, _ = profile_frames({"transactions": bought, "customers": customers}, grouped_model(2))
+    assert made.about["categories_left_out"] == ["Medical supplies"]
+    assert not made.categories["category"].eq("Medical supplies").any()
+    assert "1 of the categories" in caplog.text

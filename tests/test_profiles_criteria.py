@@ -234,6 +234,26 @@ def test_everyone_worth_nothing_is_known_and_alike() -> None:
     assert list(worth["merge_loses"]) == list(worth["merge_loses_per_customer"]) == [0, 0]
 
 
+def test_gains_and_losses_are_measured_by_their_amount() -> None:
+    """Worth 90 and −90, 0 on average: they are far apart, by twice the mean amount and not by infinity of the mean."""
+    segments = table(
+        {"value_per_customer": 90.0, "value_low": 88.0, "value_high": 92.0},
+        {"value_per_customer": -90.0, "value_low": -92.0, "value_high": -88.0},
+    )
+    verdict = judged(segments).loc[("S01", "actionable")]
+    assert verdict["passed"] is True
+    assert verdict["figure"] == pytest.approx(2)
+    assert "200%" in verdict["reason"]
+    assert "inf" not in verdict["reason"]
+
+
+def test_a_difference_without_a_scale_cannot_be_told() -> None:
+    """Where no customer's value is known there is nothing to measure a difference by."""
+    segments = table({}, {})
+    unknown = shoppers(["S01"] * 100 + ["S02"] * 100, [np.nan] * 200)
+    assert judged(segments, customers=unknown).loc[("S01", "actionable"), "passed"] is None
+
+
 def test_reasons_come_from_the_message_file() -> None:
     """Every criterion's words can be another language's."""
     base = read_wording()

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2_contingency, f_oneway, mannwhitneyu
+from scipy.stats import chi2_contingency, f_oneway, hypergeom, mannwhitneyu
 
 from patronage.catalogue import Catalogue, Feature
 from patronage.profiles.customers import Customers
@@ -124,7 +124,7 @@ def test_effects_agree_with_the_traits_that_names_are_made_of(found):
 
 
 def test_a_level_by_hand(found):
-    """Cohen's h of the shares, p of the two proportions, and rare levels told together or not at all."""
+    """Cohen's h of the shares, p of the exact count, and rare levels told together or not at all."""
     formed = CUSTOMERS.features.loc[MEMBERS.formed, "zone"]
     inside = (CUSTOMERS.placed["segment_id"] == "S01")[MEMBERS.formed]
     line = _line(found, "S01", "zone", "城東")
@@ -135,8 +135,7 @@ def test_a_level_by_hand(found):
     assert line["effect"] == pytest.approx(cohens_h(share, share_all))
     assert line["effect"] < -0.2
     held, rest = (formed[inside] == "城東").sum(), (formed[~inside] == "城東").sum()
-    table = [[held, 132 - held], [rest, 264 - rest]]
-    assert line["p"] == pytest.approx(chi2_contingency(table, correction=False).pvalue)
+    assert line["p"] == pytest.approx(2 * hypergeom.cdf(held, 396, held + rest, 132))
     assert "a rare place" not in set(found["level"])
 
 
@@ -217,6 +216,75 @@ def test_distributions_are_pandas_own():
     assert np.isnan(table.loc[("spend", "unassigned"), "mean"])  # one customer
     assert table.loc[("few_told", "S01"), ["n_known", "missing_share"]].tolist() == [3, pytest.approx(130 / 133)]
     assert "dormant" not in table.index.get_level_values("segment_id")
+
+
+def test_what_is_typical_stands_beside_the_same_of_all():
+    """The median of a segment's most typical beside the median of all customers, a share beside a share."""
+    _, _, typical = place_customers(CUSTOMERS, MEMBERS, MODEL)
+    formed = CUSTOMERS.features[MEMBERS.formed]
+    numbers = typical[typical["feature"] == "spend"]
+    assert set(numbers["statistic"]) == {"median"}
+    assert numbers["typical_all"].to_numpy() == pytest.approx(formed["spend"].median(), rel=0.005)
+    levels = typical[typical["feature"] == "zone"]
+    assert set(levels["statistic"]) == {"share"}
+    for level, share in zip(levels["level"], levels["typical_all"], strict=True):
+        assert share == pytest.approx((formed["zone"] == level).mean(), rel=0.005)
+
+
+def test_levels_of_few_in_a_segment_are_told_together():
+    """Three of a place are not told of, nor two of another; together they are five, and told as the others."""
+    zone = CUSTOMERS.features["zone"].to_numpy(dtype=object).copy()
+    zone[:] = "north"
+    third = np.flatnonzero((CUSTOMERS.placed["segment_id"] == "S03").to_numpy())
+    first = np.flatnonzero((CUSTOMERS.placed["segment_id"] == "S01").to_numpy())
+    second = np.flatnonzero((CUSTOMERS.placed["segment_id"] == "S02").to_numpy())
+    zone[first[:3]], zone[first[3:5]], zone[second[:9]], zone[third[:2]] = "east", "west", "east", "west"
+    zone[second[9:20]] = "west"
+    customers = replace(CUSTOMERS, features=CUSTOMERS.features.assign(zone=pd.array(zone, dtype="str")))
+    table = describe_levels(customers, MEMBERS)
+    told = table[table["feature"] == "zone"].groupby("segment_id")["level"].agg(set)
+    assert told["S01"] == {"north", "other"}
+    assert told["S02"] == {"north", "east", "west"}
+    assert told["S03"] == {"north", "east"}  # nobody is from the east, and two are not told of
+    shares = table[table["feature"] == "zone"].set_index(["segment_id", "level"])["share"]
+    assert shares["S01", "other"] == pytest.approx(5 / len(first))
+    assert shares["S03", "east"] == 0
+
+
+@pytest.mark.parametrize("kind", ["rare numbers", "rare levels"])
+def test_chance_is_seldom_notable(kind):
+    """Of 60 populations without any difference, at most three have a notable one: values that few have included."""
+    rng = np.random.default_rng(4)
+    sizes = (700, 400, 60, 40)
+    code = np.repeat(np.arange(4), sizes)
+    model, found = grouped_model(4), 0
+    ids = pd.Index([f"c{n:04d}" for n in range(len(code))])
+    scale = "one_hot" if kind == "rare levels" else "none"
+    declared = tuple(Feature(f"f{n}", "customers", "1", scale=scale) for n in range(6))
+    placed = pd.DataFrame({"segment_id": [f"S0{n + 1}" for n in code], "confidence": 0.9, "basis": "behaviour"}, ids)
+    for _ in range(60):
+        shape = (len(code), 6)
+        if kind == "rare levels":
+            drawn = rng.choice([f"L{n}" for n in range(20)], shape, p=[0.81, *[0.01] * 19])
+        else:
+            drawn = np.where(rng.random(shape) < 0.02, rng.gamma(2, 10, shape), 0.0)
+        frame = pd.DataFrame(drawn, index=ids, columns=[one.name for one in declared])
+        frame = frame.astype("str") if kind == "rare levels" else frame
+        customers = replace(CUSTOMERS, catalogue=Catalogue(declared), features=frame, placed=placed,
+                            status=pd.Series("active", index=ids))  # fmt: skip
+        found += find_differentiators(customers, members_of(customers, model))["notable"].any()
+    assert found <= 3
+
+
+def test_what_few_have_is_no_difference():
+    """Four of a segment who have what nobody else has are not told of; five are."""
+    for n, told in ((4, False), (5, True)):
+        values = np.zeros(N)
+        values[np.flatnonzero((CUSTOMERS.placed["segment_id"] == "S02").to_numpy())[:n]] = 9.0
+        customers = replace(CUSTOMERS, features=CUSTOMERS.features.assign(visits_made=values))
+        found = find_differentiators(customers, MEMBERS)
+        lines = found[(found["feature"] == "visits_made") & (found["segment_id"] == "S02")]
+        assert len(lines) == told
 
 
 def test_levels_sum_to_one():
@@ -319,4 +387,8 @@ def test_segments_of_few_customers_tell_nothing_of_them():
     assert find_differentiators(customers, members).empty
     _, _, typical = place_customers(customers, members, model)
     assert typical.empty
-    assert list(typical.columns) == ["segment_id", "feature", "level", "typical", "n_customers"]
+    columns = ["segment_id", "feature", "level", "statistic", "typical", "typical_all", "n_customers"]
+    assert list(typical.columns) == columns
+    assert not set(describe_levels(customers, members)["segment_id"]) & {"S01", "S02", "S03"}
+    numbers = describe_numbers(customers, members).set_index("segment_id")
+    assert numbers.loc["S01", ["mean", "missing_share"]].isna().all(axis=None)

@@ -14,8 +14,9 @@ from patronage.catalogue import Catalogue
 from patronage.profiles.customers import Customers
 from patronage.profiles.members import members_of
 from patronage.profiles.money import capture_curve, mean_intervals, money_of_segments
+from patronage.profiles.tables import ALL
 from patronage.windows import Window
-from tests.grouped import grouped_model
+from tests.grouped import grouped_model, profile_frames
 
 
 def _customers(segment_ids, *, value=None, value_name="profit", **money):
@@ -38,6 +39,11 @@ def _customers(segment_ids, *, value=None, value_name="profit", **money):
 
 
 def _money(customers, n_segments):
+    return _lines(customers, n_segments).drop(index=ALL)
+
+
+def _lines(customers, n_segments):
+    """The segments' figures, and those of all."""
     model = grouped_model(n_segments)
     return money_of_segments(customers, members_of(customers, model), model)
 
@@ -118,7 +124,7 @@ def test_every_figure_by_hand():
         "margin_rate": [0.35, 0.3],
         "roi": [6, -0.25],
         "service_cost_share": [10 / 140, 1],
-        "loss_share": [0, 0.5],
+        "loss_share": [np.nan, np.nan],
         "later_value_per_customer": [10, 20],
         "priority": [1, 2],
     }
@@ -137,6 +143,90 @@ def test_value_ranks_where_a_return_is_not_known_of_all():
     table = _money(_customers(["S01", "S02"], margin=[100, 90], service_cost=[50, 0]), 2)
     assert table["roi"].isna().tolist() == [False, True]
     assert table["priority"].tolist() == [2, 1]
+
+
+def test_a_loss_is_not_ranked_by_its_return():
+    """Of two losses the smaller comes first, though the larger has the higher return: more was spent on it."""
+    table = _money(_customers(["S01", "S02"], margin=[-45, -45], service_cost=[1_000, 10]), 2)
+    assert table["roi"].tolist() == pytest.approx([-1.045, -5.5])
+    assert table["priority"].tolist() == [2, 1]
+
+
+def test_service_has_a_share_where_there_is_no_margin():
+    """Of a margin below 0 there are no shares: in all segments alike it is then of the revenue."""
+    table = _lines(
+        _customers(["S01", "S02", "dormant"], revenue=[200, 100, 0], margin=[-50, 40, 0], service_cost=[20, 5, 1]), 2
+    )
+    assert table["service_cost_share"].tolist() == pytest.approx([0.1, 0.05, np.nan, 25 / 300], nan_ok=True)
+    table = _lines(_customers(["S01", "S02"], revenue=[200, 100], margin=[50, 40], service_cost=[20, 5]), 2)
+    assert table["service_cost_share"].tolist() == pytest.approx([0.4, 0.125, 25 / 90])
+
+
+def test_money_of_all_is_of_their_sums():
+    """Return, rate and mean over everybody but the dormant, those placed nowhere among them."""
+    customers = _customers(
+        ["S01", "S01", "S02", "unassigned", "dormant"],
+        revenue=[100, 200, 50, 50, 10],
+        margin=[40, 60, 10, 10, 5],
+        service_cost=[2, 2, 20, 6, 50],
+    )
+    line = _lines(customers, 2).loc[ALL]
+    assert line["value_per_customer"] == pytest.approx((120 - 30) / 4)
+    assert line["roi"] == pytest.approx(90 / 30)
+    assert line["margin_rate"] == pytest.approx(120 / 400)
+    assert line["value_total"] == 90
+    _, low, high = mean_intervals(np.array([38.0, 58, -10, 4]), np.zeros(4, dtype=int), 1)
+    assert line[["value_low", "value_high"]].tolist() == pytest.approx([low[0], high[0]])
+
+
+def _described(**lines):
+    """Ten customers of two segments with four lines each, as the tables tell them."""
+    ids = [f"c{number}" for number in range(10)] * 4
+    bought = pd.DataFrame({"customer_id": ids, "ordered_at": pd.Timestamp("2024-03-01"), "revenue": 20.0})
+    bought = pd.concat([bought.assign(**lines), bought.head(1).assign(ordered_at=pd.Timestamp("2023-01-01"))])
+    customers = pd.DataFrame({"customer_id": ids[:10], "group_number": [1.0, 2.0] * 5})
+    contacts = pd.DataFrame({"customer_id": ids[:10], "occurred_at": pd.Timestamp("2024-03-01"), "cost": 30.0})
+    frames = {"transactions": bought, "customers": customers, "contacts": contacts}
+    return profile_frames(frames, grouped_model(2))
+
+
+def test_revenue_is_revenue():
+    """Without a margin costs are not taken off: revenue less costs is no revenue, and 30 of 80 no loss."""
+    made, customers = _described()
+    assert made.about["value"]["name"] == customers.value_name == "revenue"
+    assert made.segments["value_per_customer"].tolist() == [80, 80]
+    assert made.segments["service_cost_per_customer"].tolist() == [30, 30]
+    assert made.segments[["profit_per_customer", "roi"]].isna().all(axis=None)
+
+
+def test_an_unknown_margin_is_not_none(caplog):
+    """Where a quarter of the revenue has no margin it has the others' rate, which is told of."""
+    known = np.repeat([True, True, True, False], 10)
+    made, _ = _described(margin=np.where(known, 8.0, np.nan))
+    assert made.about["revenue_without_margin"] == pytest.approx(0.25)
+    assert made.about["value"]["name"] == "profit"
+    assert made.segments["margin_rate"].tolist() == pytest.approx([0.4, 0.4])
+    assert made.segments["margin_per_customer"].tolist() == pytest.approx([32, 32])
+    assert made.segments["value_per_customer"].tolist() == pytest.approx([2, 2])
+    assert "25.0% of the revenue have no margin" in caplog.text
+
+
+def test_a_rate_is_of_the_lines_that_have_a_margin():
+    """Segments keep their own rates, whichever of their lines have a margin."""
+    group, line = np.arange(40) % 2, np.arange(40) // 10
+    margin = np.where(group == 0, 10.0, 2.0)
+    made, _ = _described(margin=np.where((line == 0) & (group == 1), np.nan, margin))
+    assert made.segments["margin_rate"].tolist() == pytest.approx([0.5, 0.1])
+    assert made.overall["margin_rate"].item() == pytest.approx((20 * 10 + 15 * 2) / (35 * 20))
+
+
+def test_of_a_margin_of_few_lines_nothing_is_made_up(caplog):
+    """Where more than half of the revenue has none, value is revenue."""
+    made, _ = _described(margin=np.where(np.arange(40) < 10, 8.0, np.nan))
+    assert made.about["value"]["name"] == "revenue"
+    assert made.about["revenue_without_margin"] == pytest.approx(0.75)
+    assert made.segments[["margin_per_customer", "margin_rate"]].isna().all(axis=None)
+    assert "no margin is told" in caplog.text
 
 
 def test_reserved_segments_have_money_and_no_priority():

@@ -233,3 +233,20 @@ def test_the_same_traits_in_another_order_are_no_other_name():
     )
     words = {frozenset(segment.name.lower().replace(",", "").split()) for segment in described}
     assert len(words) == 3
+
+
+def test_what_tells_of_health_or_age_names_no_segment():
+    """By the feature's name too, whatever its role; unless the catalogue allows it."""
+    features = pd.DataFrame({"age_years": np.arange(100.0), "share_of_pregnancy_tests": np.arange(100.0)})
+    age = _feature("age_years", "younger", "older", role="descriptor")
+    tests = _feature("share_of_pregnancy_tests", "few tests", "many tests")
+    labels = np.repeat([0, 1], 50)
+
+    def names(*declared):
+        found = describe_segments(
+            ["S01", "S02"], labels, features, declared, value_per_id={}, jaccard=np.ones(2), names={}
+        )
+        return " ".join(one.name for one in found).lower()
+
+    assert not any(word in names(age, tests) for word in ("younger", "older", "tests"))
+    assert "tests" in names(_feature("share_of_pregnancy_tests", "few tests", "many tests", special="allow"))

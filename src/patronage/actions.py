@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,7 +12,7 @@ from patronage.journal import note
 from patronage.likeness import NOTABLE, Likeness
 from patronage.naming import readable_value
 from patronage.phrases import Phrases, known, usual_days
-from patronage.playbook import LEVELS, Applied, Playbook, Rule, apply_rules, segment_table
+from patronage.playbook import LEVELS, SERVICE, Applied, Playbook, Rule, apply_rules, not_excluded, segment_table
 from patronage.profiles import Profiles
 from patronage.wording import Wording
 
@@ -21,7 +21,7 @@ _PRICE = (
     (("coupon_order_share", "coupon_share"), "coupons"),
 )
 _MONEY = re.compile(
-    r"(value|later_value|revenue|margin|service_cost|campaign_cost|profit)_(per_customer|low|high|total)"
+    r"(value|later_value|revenue|margin|service_cost|campaign_cost|profit)_(per_customer|per_order|low|high|total)"
 )
 _ANGLES = 2
 _FAR = 0.8
@@ -94,13 +94,14 @@ def plan_actions(profiles: Profiles, playbook: Playbook, wording: Wording) -> tu
     for row, line in table.iterrows():
         position = int(str(row))
         chosen: dict[str, Applied] = {}
-        for one in applied:
-            if one.fits[position] and (one.rule.level != "fallback" or not chosen):
+        fitting = not_excluded(applied, position)
+        for one in fitting:
+            if one.rule.level != "fallback" or not chosen:
                 chosen.setdefault(one.rule.kind, one)
-        plan = _Plan(profiles, line, playbook, wording)
         first = list(chosen.values())[: playbook.most_actions]
         # Also where a playbook's own rules fit nowhere, everybody is kept informed.
         first = first or [Applied(Rule("inform", "true", "inform"), (), ())]
+        plan = _Plan(profiles, line, playbook, wording, [one.rule for one in first], [one.rule for one in fitting])
         planned += [plan.action(one, rank) for rank, one in enumerate(first, start=1)]
     return tuple(planned)
 
@@ -122,10 +123,21 @@ def actions_frame(actions: tuple[Action, ...]) -> pd.DataFrame:
 class _Plan:
     """What all actions of a segment share, and how its figures are said."""
 
-    def __init__(self, profiles: Profiles, line: pd.Series, playbook: Playbook, wording: Wording) -> None:
+    def __init__(
+        self,
+        profiles: Profiles,
+        line: pd.Series,
+        playbook: Playbook,
+        wording: Wording,
+        planned: Sequence[Rule],
+        fitting: Sequence[Rule],
+    ) -> None:
         self.line = line
         self.playbook = playbook
         self.say = wording
+        self.planned = planned
+        # Also by a rule that is no longer among the first few: who does not answer is not written to for want of room.
+        self.slowest = max((rule.cadence_days or 0.0 for rule in fitting if rule.slows), default=0.0)
         self.phrases = Phrases(wording, str(profiles.about.get("currency") or ""))
         self.angle = self._angle(profiles)
         self.channel, self.channel_basis = self._channel()
@@ -225,9 +237,9 @@ class _Plan:
         if days is None:
             rhythm = self.line.get("gap_days_median")
             if not known(rhythm):
-                return None
+                return float(usual_days(self.slowest)) if self.slowest else None
             days = min(max(float(rhythm), self.playbook.shortest_cadence_days), self.playbook.longest_cadence_days)
-        return float(usual_days(days))
+        return float(usual_days(max(days, self.slowest)))
 
     def _channel(self) -> tuple[str, str]:
         best, rate, main = (self.line.get(name) for name in ("best_channel", "best_channel_rate", "main_channel"))
@@ -242,6 +254,10 @@ class _Plan:
         key = "standard"
         if known(priority) and known(n) and n >= 2:  # noqa: PLR2004
             key = "first" if priority <= max(1, n / 3) else "lean" if priority > 2 * n / 3 else key
+        # Actions that promise service keep it whatever the priority; those that save on it do where none promises any.
+        named = {rule.service for rule in self.planned} - {""}
+        if named:
+            key = min(named if "lean" in named else named | {key}, key=SERVICE.index)
         return self.say(f"playbook.service.{key}")
 
     def _angle(self, profiles: Profiles) -> str:
@@ -256,7 +272,8 @@ class _Plan:
         # Who leaves coupons alone may well buy at a discount: the stronger of the two is told, by its own name.
         prices = [(of.effect(one), key) for features, key in _PRICE for one in features]
         price, key = max(prices, key=lambda one: abs(one[0]))
-        if abs(price) >= NOTABLE:
+        # Nothing is offered to those on whom nothing more is to be spent.
+        if abs(price) >= NOTABLE and not (price > 0 and any(rule.kind == "let_go" for rule in self.planned)):
             found.append((abs(price), self.say(f"playbook.angle.{key if price > 0 else 'no_' + key}")))
         table = profiles.categories
         own = table[(table["segment_id"] == of.id) & (table["lift"] >= 1.15) & (table["buyers_share"] >= 0.2)]  # noqa: PLR2004

@@ -38,6 +38,7 @@ from patronage.training import Training
 from patronage.wording import read_wording
 
 _LARGEST = 100_000
+_MISSPELT = 0.8
 _GROUPS = ("data", "features", "outcomes", "representation", "clusterer", "selection", "playbook", "tracking")
 
 
@@ -237,7 +238,7 @@ def training(config: Mapping[str, Any]) -> Training:
         workers=positive("workers", config["workers"]),
         names=_names(config["names"]),
         wording=read_wording(config["language"]),
-        playbook=read_playbook(config["playbook"]) if config["report"] else None,
+        playbook=_playbook(config["playbook"]) if config["report"] else None,
         output=Path(config["output"]).resolve(),
         tracking=Tracking(**config["tracking"]),
         config=config,
@@ -326,14 +327,29 @@ def playbook(config: Mapping[str, Any], of_training: Mapping[str, Any] | None) -
     Without a training whose playbook is known, the shipped one stands for it.
     """
     if "most_actions" in config:
-        return read_playbook(config)
-    if not of_training:
-        shipped = (config_folder() / "playbook" / "default.yaml").read_text(encoding="utf-8")
-        of_training = yaml.safe_load(shipped)
+        return _playbook(config)
+    of_training = of_training or _shipped_playbook()
     rules = {name: dict(rule) if rule else rule for name, rule in of_training["rules"].items()}
     for name, rule in config.get("rules", {}).items():
         rules[name] = None if rule is None else {**(rules.get(name) or {}), **rule}
-    return read_playbook({**of_training, **config, "rules": rules})
+    return _playbook({**of_training, **config, "rules": rules})
+
+
+def _playbook(config: Mapping[str, Any]) -> Playbook:
+    read = read_playbook(config)
+    known = set(_shipped_playbook()["rules"])
+    for name, rule in config["rules"].items():
+        near = difflib.get_close_matches(name, [one.id for one in read.rules], 1, _MISSPELT)
+        if rule is None and name not in known and near:
+            raise InvalidConfigError(f"playbook.rules.{name}=null: there is no such rule; did you mean {near[0]}?")
+    return read
+
+
+def _shipped_playbook() -> dict[str, Any]:
+    shipped: dict[str, Any] = yaml.safe_load(
+        (config_folder() / "playbook" / "default.yaml").read_text(encoding="utf-8")
+    )
+    return shipped
 
 
 def clusterers(config: Mapping[str, Mapping[str, Any]]) -> tuple[Clusterer, ...]:

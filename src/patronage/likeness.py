@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,34 @@ TOLD = frozenset(
     {"orders_per_month", "spend_per_month", "order_value", "recency_days", "gap_days_median", "tenure_days"}
 )
 """Features that sentences on visits and money speak of."""
+
+
+_MONTH = 30.4375
+_VISITS = (("orders_per_month", 1.0), ("visits_per_year", 1.0 / 12))
+_SPEND = (("spend_per_month", 1.0), ("spend", 1.0 / 24))
+
+
+@dataclass(frozen=True)
+class Habit:
+    """What a customer of a segment does, and how that stands to all customers.
+
+    Attributes
+    ----------
+    amount : float
+        Per month, or in days.
+    of_all : float, optional
+        The same of all customers.
+    effect : float
+        In standard deviations of ranks; of means log₃ of how they stand to the mean of the segment that the middle
+        customer is in, as few customers who do much pull up the mean of all: three times as much is far above.
+    is_mean : bool
+        The segment's mean, as no feature tells what is typical.
+    """
+
+    amount: float
+    of_all: float | None
+    effect: float
+    is_mean: bool
 
 
 @dataclass(frozen=True)
@@ -107,17 +136,54 @@ class Likeness:
         return None
 
     def of_all(self, feature: str) -> float | None:
-        """What is typical of all customers."""
-        value = self.marks.loc[feature, "typical_all"] if feature in self.marks.index else None
+        """What is typical of all customers: the same statistic as `typical`."""
+        value = self.customary.loc[feature, "typical_all"] if feature in self.customary.index else None
         return float(value) if known(value) else None
 
-    def per_month(self, features: Sequence[tuple[str, float]]) -> tuple[str, float, float] | None:
-        """Feature, its factor to a month, and what is typical of it in a month."""
+    def visits(self) -> Habit | None:
+        """Visits or orders in a month: as is typical, else the mean of dated orders."""
+        return self._per_month(_VISITS) or self._mean_habit("orders_per_customer", 1 / self.months)
+
+    def spend(self) -> Habit | None:
+        """Money spent in a month: as is typical, else the mean of dated orders."""
+        return self._per_month(_SPEND) or self._mean_habit("revenue_per_customer", 1 / self.months)
+
+    def last_visit(self) -> Habit | None:
+        """Days since the last order: as is typical, else the segment's median; compared with the mean of medians."""
+        days = self.typical("recency_days")
+        if days is not None:
+            return Habit(days, self.of_all("recency_days"), self.effect("recency_days"), is_mean=False)
+        return self._mean_habit("recency_days_median", 1.0)
+
+    def basket(self) -> float | None:
+        """Money of an order: as is typical, else the mean."""
+        typical = self.typical("order_value")
+        revenue, orders = self.figure("revenue_per_customer"), self.figure("orders_per_customer")
+        if typical is not None or revenue is None or not orders:
+            return typical
+        return revenue / orders
+
+    @property
+    def months(self) -> float:
+        """Length of the lookback; NaN of a snapshot."""
+        return float(self.profiles.about.get("lookback_days") or math.nan) / _MONTH
+
+    def _per_month(self, features: Sequence[tuple[str, float]]) -> Habit | None:
         for feature, factor in features:
             value = self.typical(feature)
             if value is not None:
-                return feature, factor, value * factor
+                of_all = self.of_all(feature)
+                of_all = None if of_all is None else of_all * factor
+                return Habit(value * factor, of_all, self.effect(feature), is_mean=False)
         return None
+
+    def _mean_habit(self, column: str, factor: float) -> Habit | None:
+        value, of_all = self.figure(column), self.typical_of_all(column)
+        if value is None or of_all is None or not known(factor):
+            return None
+        middle = self._middle(column)
+        effect = math.log(value / middle, 3) if value > 0 and middle > 0 else 0.0
+        return Habit(value * factor, of_all * factor, effect, is_mean=True)
 
     def figure(self, column: str) -> float | None:
         """A figure of the segment; its customers are behind it."""
@@ -125,11 +191,21 @@ class Likeness:
         return float(value) if known(value) else None
 
     def typical_of_all(self, column: str) -> float | None:
-        """A segments' figure as all customers have it: the mean, weighted by customers."""
+        """A segments' figure as all customers have it."""
+        value = self.profiles.overall[column].iloc[0]
+        return float(value) if known(value) else None
+
+    def change_beside_all(self) -> tuple[float, float] | None:
+        """Change of spend from the first half of the lookback to the second, here and of all customers."""
+        change, of_all = self.figure("spend_change"), self.typical_of_all("spend_change")
+        return None if change is None or of_all is None else (change, of_all)
+
+    def _middle(self, column: str) -> float:
+        """The figure of the segment that the middle one of all customers is in, segments being in order of it."""
         segments = self.profiles.segments
-        here = segments[segments[column].notna() & ~segments["reserved"].astype(bool)]
-        n = float(here["n_customers"].sum())
-        return float((here[column].astype(float) * here["n_customers"]).sum() / n) if n else None
+        here = segments[segments[column].notna() & ~segments["reserved"].astype(bool)].sort_values(column)
+        up_to = here["n_customers"].cumsum()
+        return float(here.loc[up_to >= here["n_customers"].sum() / 2, column].iloc[0])
 
     def labels(
         self, families: Sequence[str], most: int, *, role: str | None = None, skip: frozenset[str] = TOLD

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from patronage.likeness import FEWEST, NOTABLE, TOLD, Likeness
 from patronage.naming import readable_value
+from patronage.phrases import known
 from patronage.profiles import Profiles
 from patronage.wording import Wording
 
@@ -16,10 +17,10 @@ _STRONG = 0.6
 _SENTENCES = 6
 _BOUGHT_BY = 0.2
 _FACTS = 6
-_MONTHS_PER_YEAR = 12
-_VISITS = (("orders_per_month", 1.0), ("visits_per_year", 1.0 / _MONTHS_PER_YEAR))
-_SPEND = (("spend_per_month", 1.0), ("spend", 1.0 / 24))
 _OPINIONS = ("psychographic",)
+_CHANGED = 0.15
+_NEXT_TO_NOTHING = 0.05
+_NEWCOMERS = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,32 @@ def personas(profiles: Profiles, wording: Wording) -> tuple[Persona, ...]:
         _Portrait(Likeness(profiles, line, wording)).persona()
         for _, line in segments[~segments["reserved"].astype(bool)].iterrows()
     ]
-    names = {str(one.segment_id): str(one.segment_name) for one in segments.itertuples()}
-    between = wording("names.between")
-    # Namesakes go by the first trait of the segment's name, and by all of it where that is not enough.
-    for shorten in (True, False):
-        drawn = _told_apart(
-            drawn, {key: name.split(between)[0] if shorten else name for key, name in names.items()}, wording
-        )
-    return tuple(drawn)
+    return _told_apart(drawn, dict(zip(segments["segment_id"], segments["segment_name"], strict=True)), wording)
 
 
-def _told_apart(drawn: list[Persona], names: Mapping[str, str], wording: Wording) -> list[Persona]:
-    headlines = [one.headline for one in drawn]
-    return [
-        one
-        if headlines.count(one.headline) == 1
-        else replace(
+def _told_apart(drawn: Sequence[Persona], names: Mapping[str, str], wording: Wording) -> tuple[Persona, ...]:
+    """Namesakes go by the first trait in which their segments' names differ, and by all of them where none does."""
+    further: dict[str, str] = {}
+    for headline in dict.fromkeys(one.headline for one in drawn):
+        alike = [one.segment_id for one in drawn if one.headline == headline]
+        if len(alike) == 1:
+            continue
+        traits = [names[one].split(wording("names.between")) for one in alike]
+        told = [names[one] for one in alike]
+        for position in zip(*traits, strict=False):
+            if len({trait.casefold() for trait in position}) == len(alike):
+                told = list(position)
+                break
+        further |= dict(zip(alike, told, strict=True))
+    return tuple(
+        replace(
             one,
-            headline=wording("personas.headline.further", headline=one.headline, label=_lower(names[one.segment_id])),
+            headline=wording("personas.headline.further", headline=one.headline, label=_lower(further[one.segment_id])),
         )
+        if one.segment_id in further
+        else one
         for one in drawn
-    ]
+    )
 
 
 @dataclass(frozen=True)
@@ -111,18 +117,18 @@ class _Portrait:
     # The sentences.
 
     def _opening(self) -> str:
-        visits = self.of.per_month(_VISITS)
-        days = self.of.typical("recency_days")
+        visits, last = self.of.visits(), self.of.last_visit()
         if visits is not None:
-            often = self.phrases.often(visits[2]) if visits[2] > 0 else self.say("phrases.often.rarely")
-            if days is None:
-                effect = self.of.effect(visits[0])
-                key = "often" if effect >= NOTABLE else "seldom" if effect <= -NOTABLE else "visits"
+            often = self.phrases.often(visits.amount) if visits.amount > 0 else self.say("phrases.often.rarely")
+            if last is None:
+                key = "often" if visits.effect >= NOTABLE else "seldom" if visits.effect <= -NOTABLE else "visits"
                 return self.say(f"personas.opening.{key}", often=often)
-            key = "frequent" if visits[2] >= 3.4 else "regular" if visits[2] >= 1 else "rare"  # noqa: PLR2004
-            if visits[2] > 0 and days > max(30.0, 3 * 30.4 / visits[2]):
+            # Once in two months is not seldom where others come once a year.
+            rare = visits.amount < 1 and visits.effect < NOTABLE
+            key = "frequent" if visits.amount >= 3.4 else "rare" if rare else "regular"  # noqa: PLR2004
+            if visits.amount > 0 and last.amount > max(30.0, 3 * 30.4 / visits.amount):
                 key = "lapsed"
-            return self.say(f"personas.opening.{key}", often=often, ago=self.phrases.ago(days))
+            return self.say(f"personas.opening.{key}", often=often, ago=self.phrases.ago(last.amount))
         labels = self.of.labels(_OPINIONS, 3, role="basis")
         if labels:
             return self.say("personas.opening.answers", labels=self.phrases.listed(labels))
@@ -130,20 +136,20 @@ class _Portrait:
         return self.say("personas.opening.labels", labels=self.phrases.listed(labels)) if labels else ""
 
     def _money(self) -> str:
-        spend = self.of.per_month(_SPEND)
+        spend = self.of.spend()
         if spend is None:
             return ""
-        feature, factor, amount = spend
-        of_all = self.of.of_all(feature)
+        amount, of_all = spend.amount, spend.of_all
         if amount <= 0:
             return self.say("personas.money.nothing")
-        ratio = "" if of_all is None else self.phrases.ratio(amount, of_all * factor)
+        ratio = "" if of_all is None else self.phrases.ratio(amount, of_all)
         # Compared only where the difference from all is more than chance, or there is none to tell.
         near = not ratio or ratio == self.say("phrases.ratio.same")
-        key = "same" if near else "high" if of_all is not None and amount > of_all * factor else "low"
-        basket = self.of.typical("order_value")
+        key = "same" if near else "high" if of_all is not None and amount > of_all else "low"
+        basket = self.of.basket()
         end = "no_basket" if basket is None else "basket"
-        first = self.say(f"personas.money.{key}", spend=self.phrases.money(amount), ratio=ratio)
+        whose = self.say("personas.money.mean" if spend.is_mean else "personas.money.typical")
+        first = self.say(f"personas.money.{key}", spend=self.phrases.money(amount), ratio=ratio, whose=whose)
         return first + self.say(f"personas.money.{end}", basket=self.phrases.money(basket or 0.0))
 
     def _categories(self) -> Iterator[_Said]:
@@ -213,7 +219,7 @@ class _Portrait:
         timing = self.of.profiles.timing
         own = timing[(timing["segment_id"] == self.of.id) & (timing["clock"] == "month")]
         # Of customers who come less and less the first month looks like a season.
-        steady = abs(self.of.figure("spend_change") or 0.0) <= 0.15  # noqa: PLR2004
+        steady = abs(self._change()[1]) <= _CHANGED
         if steady and lift is not None and month is not None and lift >= 1.3:  # noqa: PLR2004
             share = own.loc[own["unit"] == month, "share"]
             if len(share) and share.iloc[0] >= 0.15:  # noqa: PLR2004
@@ -226,18 +232,32 @@ class _Portrait:
         customers = self.say("personas.things.customers")
         single, new, overdue = (self.of.figure(name) for name in ("single_order_share", "new_share", "overdue_share"))
         if single is not None and single >= 0.4:  # noqa: PLR2004
-            yield _Said(1.0, self.say("personas.trend.single", of_many=self.phrases.of_many(single, customers)))
+            key = "single" if self._newcomers() else "single_again"
+            yield _Said(1.0, self.say(f"personas.trend.{key}", of_many=self.phrases.of_many(single, customers)))
         if new is not None and new >= 0.4:  # noqa: PLR2004
             yield _Said(0.8, self.say("personas.trend.new", of_many=self.phrases.of_many(new, customers)))
-        change = self.of.figure("spend_change")
-        if change is not None and abs(change) >= 0.15:  # noqa: PLR2004
-            key = "rising" if change > 0 else "falling"
-            yield _Said(
-                min(1.2, 0.4 + abs(change)),
-                self.say(f"personas.trend.{key}", share=self.phrases.share(abs(change))),
-            )
+        own, beside, of_all = self._change()
+        if abs(beside) >= _CHANGED:
+            clear = own * beside > 0 and abs(own) >= _NEXT_TO_NOTHING
+            key = ("rising" if clear else "holding") if beside > 0 else ("falling" if clear else "lagging")
+            key += "_alone" if clear and own * of_all < 0 else ""
+            text = self.say(f"personas.trend.{key}", share=self.phrases.share(abs(own)))
+            yield _Said(min(1.2, 0.4 + abs(beside)), text)
         if overdue is not None and overdue >= 0.45:  # noqa: PLR2004
             yield _Said(0.7, self.say("personas.trend.overdue", of_many=self.phrases.of_many(overdue, customers)))
+
+    def _change(self) -> tuple[float, float, float]:
+        """Change of spend, how that stands to all customers', and theirs; 0 where it is unknown.
+
+        Where all spend 60 % more, as before Christmas, a segment that spends 60 % more stands where it stood.
+        """
+        own, of_all = self.of.change_beside_all() or (0.0, 0.0)
+        return own, (1 + own) / (1 + of_all) - 1 if of_all > -1 else 0.0, of_all
+
+    def _newcomers(self) -> bool:
+        """Whether one order in the time looked at may be the first ever."""
+        new = self.of.figure("new_share")
+        return new is None or new >= _NEWCOMERS
 
     def _service(self) -> Iterator[_Said]:
         n, n_all = self.of.figure("contacts_per_customer"), self.of.typical_of_all("contacts_per_customer")
@@ -264,7 +284,7 @@ class _Portrait:
 
     def _opinion(self) -> Iterator[_Said]:
         said = self.of.labels(_OPINIONS, 4, role="basis")
-        if said and self.of.per_month(_VISITS) is not None:
+        if said and self.of.visits() is not None:
             shares = self.of.share_who_say(said[0])
             if shares is None:
                 yield _Said(1.5, self.say("personas.opinion.says", labels=self.phrases.listed(said)))
@@ -317,11 +337,12 @@ class _Portrait:
     # Headline and card.
 
     def _headline(self) -> str:
-        spend, visits = self.of.effect("spend_per_month"), self.of.effect("orders_per_month")
-        single, days = self.of.figure("single_order_share") or 0.0, self.of.effect("recency_days")
-        if "orders_per_month" in self.of.marks.index and "spend_per_month" in self.of.marks.index:
+        single, habits = self.of.figure("single_order_share") or 0.0, self._behaviour()
+        if habits is not None:
+            spend, visits, days = habits
             for key, fits in (
-                ("first_timer", single >= 0.5),  # noqa: PLR2004
+                ("first_timer", single >= 0.5 and self._newcomers()),  # noqa: PLR2004
+                ("one_order", single >= 0.5),  # noqa: PLR2004
                 ("passer_by", spend <= -1 and days >= _STRONG),
                 ("fading", days >= _STRONG and spend > -NOTABLE),
                 ("devoted", spend >= 1 and visits >= _STRONG),
@@ -339,18 +360,29 @@ class _Portrait:
         labels = self.of.labels(self.of.families, 1, skip=frozenset())
         return self.say("personas.headline.label", label=labels[0]) if labels else self.say("personas.headline.plain")
 
+    def _behaviour(self) -> tuple[float, float, float] | None:
+        """How spend, visits and days since the last stand to all customers'; None where no orders are dated."""
+        spend, visits, last = self.of.spend(), self.of.visits(), self.of.last_visit()
+        marked = {"orders_per_month", "spend_per_month"} <= set(self.of.marks.index)
+        if spend is None or visits is None or not (marked or known(self.of.months)):
+            return None
+        effects = [
+            self.of.effect(feature) if feature in self.of.marks.index else 0.0 if habit is None else habit.effect
+            for feature, habit in (("spend_per_month", spend), ("orders_per_month", visits), ("recency_days", last))
+        ]
+        return effects[0], effects[1], effects[2]
+
     def _facts(self) -> Iterator[tuple[str, str]]:
         for key, value in (*self._habits(), *self._traits()):
             if value:
                 yield self.say(f"personas.fact.{key}"), value[:1].upper() + value[1:]
 
     def _habits(self) -> Iterator[tuple[str, str]]:
-        visits, days = self.of.per_month(_VISITS), self.of.typical("recency_days")
-        spend, basket = self.of.per_month(_SPEND), self.of.typical("order_value")
+        visits, last, spend, basket = self.of.visits(), self.of.last_visit(), self.of.spend(), self.of.basket()
         rate = self.of.figure("response_rate")
-        yield "visits", self.phrases.often(visits[2]) if visits is not None and visits[2] > 0 else ""
-        yield "last", "" if days is None else self.phrases.ago(days)
-        yield "spend", self.phrases.money(spend[2]) if spend is not None and spend[2] > 0 else ""
+        yield "visits", self.phrases.often(visits.amount) if visits is not None and visits.amount > 0 else ""
+        yield "last", "" if last is None else self.phrases.ago(last.amount)
+        yield "spend", self.phrases.money(spend.amount) if spend is not None and spend.amount > 0 else ""
         yield "basket", "" if basket is None else self.phrases.money(basket)
         yield "response", "" if rate is None else self.phrases.share(rate)
 

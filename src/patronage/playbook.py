@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +15,24 @@ import pyarrow as pa
 
 from patronage.errors import InvalidConfigError
 from patronage.profiles import Profiles
-from patronage.segments import DORMANT_ID
+from patronage.profiles.columns import OVERALL, SEGMENTS
 
 LEVELS = ("high", "normal", "fallback")
+SERVICE = ("first", "standard", "lean")
 
 _SIZES = frozenset({"n_customers", "share", "n_prospects", "value_total", "value_share", "priority", "peak_month"})
-_RATIOS = {
-    "margin_rate": (("margin_per_customer",), ("revenue_per_customer",)),
-    "roi": (("profit_per_customer",), ("service_cost_per_customer", "campaign_cost_per_customer")),
+_MEANS = ("value", "engagement")
+_TEXTS = frozenset({"segment_id", "segment_name", "bought", "offered", "main_reason"}) | {
+    column for column, kind in SEGMENTS.items() if kind == "str"
 }
+_KNOWN = frozenset(
+    {
+        *SEGMENTS,
+        *(f"all_{column}" for column in OVERALL),
+        *("rank_value", "n_segments", "value_per_order", "all_value_per_order"),
+        *("bought", "offered", "cross_sell_lift", "cross_sell_open", "main_reason"),
+    }
+)
 _REFUSED = frozenset({"SUBQUERY", "WINDOW", "STAR", "PARAMETER"})
 
 
@@ -43,6 +53,12 @@ class Rule:
         Keys of messages, or texts of one's own; empty: the messages of the rule's id.
     cadence_days : float, optional
         Contact in this rhythm; None: in that of the segment's purchases.
+    slows : bool, default False
+        Nothing else is written more often than ``cadence_days`` where the rule fits.
+    service : str, default ""
+        One of `SERVICE`, how who gets the action is served; empty: as their priority says.
+    excludes : tuple of str, default ()
+        Ids of rules that are not planned where this one fits.
     """
 
     id: str
@@ -53,6 +69,9 @@ class Rule:
     what: str = ""
     reason: str = ""
     cadence_days: float | None = None
+    slows: bool = False
+    service: str = ""
+    excludes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +120,7 @@ def read_playbook(config: Mapping[str, Any]) -> Playbook:
     ------
     InvalidConfigError
         An option does not exist or has a value that is not allowed, there is no rule, two ids differ in capitals alone,
-        or a condition is no SQL.
+        a rule excludes one that is not there, or a condition is no SQL.
     """
     known = [one.name for one in fields(Playbook)]
     if unknown := sorted(set(config) - set(known)):
@@ -111,6 +130,7 @@ def read_playbook(config: Mapping[str, Any]) -> Playbook:
         raise InvalidConfigError(f"playbook.rules: expected rules by their ids; got {type(given).__name__}.")
     with _closed_database() as connection:
         rules = tuple(_read_rule(str(one), entry, connection) for one, entry in given.items() if entry is not None)
+        _try_out(rules, connection)
     if not rules:
         raise InvalidConfigError("playbook.rules: expected at least one rule; got none.")
     seen: dict[str, str] = {}
@@ -120,6 +140,9 @@ def read_playbook(config: Mapping[str, Any]) -> Playbook:
                 f"playbook.rules: {rule.id} is there twice, also as {seen[rule.id.casefold()]}; ids must differ."
             )
         seen[rule.id.casefold()] = rule.id
+        # A rule that is switched off may still be named by others.
+        if strange := [one for one in rule.excludes if one not in {str(key) for key in given}]:
+            raise InvalidConfigError(f"playbook.rules.{rule.id}: excludes {strange[0]!r}, which is no rule.")
     numbers = {
         name: _number(f"playbook.{name}", config.get(name, getattr(Playbook, name)))
         for name in known
@@ -140,23 +163,25 @@ def read_playbook(config: Mapping[str, Any]) -> Playbook:
 def segment_table(profiles: Profiles) -> pd.DataFrame:
     """The table that conditions are about: what is known of each segment, beside the same of all customers."""
     table = profiles.segments.reset_index(drop=True)
-    described = table[table["segment_id"] != DORMANT_ID]
-    n = described["n_customers"].astype(float)
-    further: dict[str, Any] = {}
-    for column in table:
-        if column not in _SIZES and pd.api.types.is_numeric_dtype(table[column].dtype) and column != "reserved":
-            further[f"all_{column}"] = _mean(described[column].astype(float), n)
-    for column, (over, under) in _RATIOS.items():
-        above, below = (sum(further.get(f"all_{part}", float("nan")) for part in parts) for parts in (over, under))
-        if f"all_{column}" in further and below > 0:
-            further[f"all_{column}"] = above / below
-    ranked = ~table["reserved"].astype(bool) & table["value_per_customer"].notna()
-    further["rank_value"] = table["value_per_customer"].where(ranked).rank(ascending=False, method="min")
-    further["n_segments"] = float(ranked.sum())
+    everybody = profiles.overall.iloc[0].to_dict()
+    numbers = [name for name in profiles.overall if pd.api.types.is_numeric_dtype(profiles.overall[name].dtype)]
+    further: dict[str, Any] = {f"all_{name}": float(everybody[name]) for name in numbers if name not in _SIZES}
     marks = profiles.differentiators
     numeric = marks[marks["level"].fillna("") == ""]
     for feature, lines in numeric.groupby("feature"):
         further[f"effect_{feature}"] = table["segment_id"].map(lines.set_index("segment_id")["effect"])
+    for family in _MEANS:
+        means = numeric[numeric["family"] == family].groupby("segment_id")["effect"].mean()
+        further[f"effect_{family}"] = table["segment_id"].map(means).astype(float)
+    value = table["value_per_customer"].where(~table["reserved"].astype(bool)).astype(float)
+    further["value_per_order"] = _ratio(table["value_per_customer"], table["orders_per_customer"])
+    further["all_value_per_order"] = _ratio(
+        *(pd.Series([further.get(f"all_{one}_per_customer")], dtype=float) for one in ("value", "orders"))
+    ).iloc[0]
+    if value.isna().all():
+        value = further["effect_value"].where(~table["reserved"].astype(bool))
+    further["rank_value"] = value.rank(ascending=False, method="min")
+    further["n_segments"] = float(value.notna().sum())
     best = _best_pairs(profiles, [str(one) for one in table["segment_id"]])
     for column, own in (
         ("bought", "bought"),
@@ -181,22 +206,75 @@ def apply_rules(rules: Sequence[Rule], table: pd.DataFrame) -> list[Applied]:
     there = {str(column).casefold() for column in table}
     with _closed_database() as connection:
         connection.register("line", _as_arrow(table))
-        applied = []
-        for rule in rules:
-            read = _columns_read(rule, connection)
-            missing = tuple(column for column in read if column not in there)
-            fits = (False,) * len(table)
-            if not missing:
-                try:
-                    rows = connection.execute(f"SELECT coalesce(({rule.when}\n)::BOOLEAN, false) FROM line").fetchall()
-                except duckdb.Error as error:
-                    raise InvalidConfigError(
-                        f"playbook.rules.{rule.id}: when cannot be computed ({type(error).__name__}); expected true or "
-                        f"false of one line of the segment table; got {rule.when!r}."
-                    ) from None
-                fits = tuple(bool(row[0]) for row in rows)
-            applied.append(Applied(rule, read, fits, missing))
-        return applied
+        read = [_columns_read(rule, connection) for rule in rules]
+        missing = [tuple(column for column in columns if column not in there) for columns in read]
+        ready = [rule for rule, lacking in zip(rules, missing, strict=True) if not lacking]
+        fits = {rule.id: tuple(map(bool, told)) for rule, told in zip(ready, _told(ready, connection), strict=True)}
+    return [
+        Applied(rule, columns, fits.get(rule.id, (False,) * len(table)), lacking)
+        for rule, columns, lacking in zip(rules, read, missing, strict=True)
+    ]
+
+
+def not_excluded(applied: Sequence[Applied], row: int) -> list[Applied]:
+    """Rules that fit a line and go together, in their order.
+
+    A rule that fits takes those out that it excludes, wherever they stand; one that is taken out by a rule before it
+    takes out nothing. So of two that exclude each other the first stays.
+    """
+    fitting = [one for one in applied if one.fits[row]]
+    out: set[str] = set()
+    for one in fitting:
+        if one.rule.id not in out:
+            out.update(one.rule.excludes)
+    return [one for one in fitting if one.rule.id not in out]
+
+
+def _told(rules: Sequence[Rule], connection: duckdb.DuckDBPyConnection) -> Sequence[Sequence[bool]]:
+    """What conditions say of each line of the table ``line``, rule by rule."""
+    if not rules:
+        return []
+    # Each on lines of its own, so that a comment ends before the bracket.
+    conditions = [f"coalesce(({rule.when}\n)::BOOLEAN, false)" for rule in rules]
+    try:
+        found = connection.execute(f"SELECT {', '.join(conditions)} FROM line").fetchall()
+    except duckdb.Error as error:
+        if len(rules) > 1:  # whose fault it is
+            return [_told([rule], connection)[0] for rule in rules]
+        raise InvalidConfigError(
+            f"playbook.rules.{rules[0].id}: when cannot be computed ({type(error).__name__}); expected true or "
+            f"false of one line of the segment table; got {rules[0].when!r}."
+        ) from None
+    return [[row[place] for row in found] for place in range(len(rules))]
+
+
+def _try_out(rules: Sequence[Rule], connection: duckdb.DuckDBPyConnection) -> None:
+    """Try conditions on lines of which nothing is known: a rule that cannot work is told before hours of training.
+
+    Raises
+    ------
+    InvalidConfigError
+        A condition reads what no segment table can have, is not about one line, or cannot be computed.
+    """
+    read = {rule.id: _columns_read(rule, connection) for rule in rules}
+    for rule in rules:
+        for column in read[rule.id]:
+            if column not in _KNOWN and not column.startswith("effect_"):
+                near = difflib.get_close_matches(column, _KNOWN, 1)
+                raise InvalidConfigError(
+                    f"playbook.rules.{rule.id}: there is no column {column!r} in the segment table; "
+                    + (f"did you mean {near[0]}?" if near else "conf/playbook/default.yaml lists them.")
+                )
+    columns = sorted({column for one in read.values() for column in one})
+    listed = ", ".join(f'NULL::{"VARCHAR" if one in _TEXTS else "DOUBLE"} AS "{one}"' for one in columns)
+    connection.execute(f"CREATE TEMP VIEW line AS SELECT {listed or 'NULL AS nothing'} FROM range(2)")
+    for rule in rules:
+        if len(_told([rule], connection)[0]) != 2:  # noqa: PLR2004 - as many as lines
+            raise InvalidConfigError(
+                f"playbook.rules.{rule.id}: when must be about one line of the segment table, without count, max, "
+                f"unnest and the like; got {rule.when!r}."
+            )
+    connection.execute("DROP VIEW line")
 
 
 def _read_rule(one: str, entry: object, connection: duckdb.DuckDBPyConnection) -> Rule:
@@ -211,11 +289,21 @@ def _read_rule(one: str, entry: object, connection: duckdb.DuckDBPyConnection) -
     for option in ("when", "kind"):
         if not str(entry.get(option) or "").strip():
             raise InvalidConfigError(f"{where}: {option} is missing.")
-    texts = {option: str(entry[option]) for option in known if option != "cadence_days" and entry.get(option)}
-    days = entry.get("cadence_days")
-    rule = Rule(one, **texts, cadence_days=None if days is None else _number(f"{where}.cadence_days", days))
-    if rule.level not in LEVELS:
-        raise InvalidConfigError(f"{where}: level must be one of {', '.join(LEVELS)}; got {rule.level!r}.")
+    plain = [option for option in known if option not in ("cadence_days", "slows", "excludes")]
+    texts = {option: str(entry[option]) for option in plain if entry.get(option)}
+    days, slows, excludes = (entry.get(option) for option in ("cadence_days", "slows", "excludes"))
+    days = None if days is None else _number(f"{where}.cadence_days", days)
+    if slows not in (None, True, False) or (slows and days is None):
+        raise InvalidConfigError(f"{where}: slows must be true or false, and needs cadence_days; got {slows!r}.")
+    if excludes is not None and (isinstance(excludes, str) or not isinstance(excludes, Sequence)):
+        raise InvalidConfigError(f"{where}: excludes must be a list of rules; got {excludes!r}.")
+    others = tuple(str(other) for other in excludes or ())
+    rule = Rule(one, **texts, cadence_days=days, slows=bool(slows), excludes=others)
+    for option, value, allowed in (("level", rule.level, LEVELS), ("service", rule.service, ("", *SERVICE))):
+        if value not in allowed:
+            raise InvalidConfigError(
+                f"{where}: {option} must be one of {', '.join(filter(None, allowed))}; got {value!r}."
+            )
     _columns_read(rule, connection)
     return rule
 
@@ -226,10 +314,9 @@ def _number(where: str, value: object) -> float:
     return float(value)
 
 
-def _mean(values: pd.Series, weights: pd.Series) -> float:
-    known = values.notna()
-    total = float(weights[known].sum())
-    return float((values[known] * weights[known]).sum() / total) if total > 0 else float("nan")
+def _ratio(over: pd.Series, under: pd.Series) -> pd.Series:
+    under = under.astype(float)
+    return over.astype(float) / under.where(under > 0)
 
 
 def _best_pairs(profiles: Profiles, ids: Sequence[str]) -> list[dict[str, Any] | None]:

@@ -11,6 +11,7 @@ import pandas as pd
 from patronage.catalogue import Feature
 from patronage.journal import note
 from patronage.naming import check_names, name_segments
+from patronage.special import may_name
 from patronage.wording import Wording, read_wording
 
 UNASSIGNED_ID = "unassigned"
@@ -115,7 +116,7 @@ def describe_segments(
     wanted = {name.strip().casefold() for name in given.values()}
     kept = {one: name for one, name in (names or {}).items() if name.strip().casefold() not in wanted}
     known = {**kept, **{one: given[one].strip() for one in ids if one in given}}
-    told = [feature for feature in declared if feature.role != "sensitive" and not feature.is_text and feature.labels]
+    told = [feature for feature in declared if may_name(feature) and not feature.is_text and feature.labels]
     effects, correlation = _differences(labels, len(ids), features, told)
     traits = [_traits(effects[label], told) for label in range(len(ids))]
     # What chance alone may bring about in a group of this size gives no name.

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from patronage.catalogue import Feature
+
 SPECIAL: Mapping[str, tuple[str, ...]] = {
     "ethnic origin": (
         "ethnic", "ethnicity", "race", "racial", "skin colour", "skin color", "etniciteit", "afkomst", "herkomst",
@@ -54,6 +56,25 @@ def special_category(name: str) -> str | None:
 def is_sensitive(name: str) -> bool:
     """Whether a name tells of age or gender."""
     return bool(set(_words(name)) & set(SENSITIVE))
+
+
+def is_audited(feature: Feature) -> bool:
+    """Whether a feature tells of age, gender or a special category of personal data, by its role or its name."""
+    return feature.role == "sensitive" or is_sensitive(feature.name) or special_category(feature.name) is not None
+
+
+def is_told(feature: Feature) -> bool:
+    """Whether a feature may describe segments; sensitive ones are audited instead, unless they form segments."""
+    return feature.role == "basis" or not is_audited(feature)
+
+
+def may_name(feature: Feature) -> bool:
+    """Whether a feature may stand in a segment's name, which goes wherever the segment goes.
+
+    As `is_told`; and of a special category only what the catalogue allows, even if segments are formed on it: what is
+    bought may tell of health.
+    """
+    return is_told(feature) and (feature.special == "allow" or special_category(feature.name) is None)
 
 
 def _words(name: str) -> list[str]:

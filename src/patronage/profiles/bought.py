@@ -11,6 +11,7 @@ import pandas as pd
 from patronage.features import ACTIVE, query_relations
 from patronage.profiles.customers import Customers
 from patronage.segments import RESERVED_NAMES
+from patronage.special import special_category
 from patronage.tables import Tables
 
 MAX_CATEGORIES = 120
@@ -24,7 +25,7 @@ _COLUMNS = ("category", "department")
 # A line that was not paid for was had all the same; a refund is no purchase. Grouped once, so that lines are read once.
 _BOUGHT = (
     ", bought AS MATERIALIZED (SELECT {of} AS owner, {column}::VARCHAR AS category, sum(revenue) AS revenue FROM lines "
-    "JOIN placed USING (customer_id) WHERE revenue >= 0 AND trim({column}::VARCHAR) <> '' GROUP BY ALL), "
+    "JOIN placed USING (customer_id) WHERE revenue >= 0 AND trim({column}::VARCHAR) <> ''{but} GROUP BY ALL), "
     "ranked AS (SELECT category, row_number() OVER (ORDER BY sum(revenue) DESC, category) - 1 AS place FROM bought "
     "GROUP BY category) "
 )
@@ -54,7 +55,10 @@ class Bought:
     spend : DataFrame of shape (n_segments, n_categories)
         Revenue by segment id.
     spend_total : Series of shape (n_segments,)
-        Revenue of all categories, those with less revenue too.
+        Revenue of all categories, those with less revenue and those left out too.
+    left_out : tuple of str
+        Categories whose names tell of a special category of personal data (`special_category`), such as health: what a
+        customer buys of them is not looked at. They are left out of everything, whatever features are declared.
     """
 
     categories: list[str]
@@ -62,6 +66,7 @@ class Bought:
     words: np.ndarray
     spend: pd.DataFrame
     spend_total: pd.Series
+    left_out: tuple[str, ...] = ()
 
     @property
     def segment_ids(self) -> list[str]:
@@ -112,17 +117,24 @@ def read_bought(tables: Tables, customers: Customers) -> Bought | None:
         return None
     counted = customers.described & (customers.status == ACTIVE).to_numpy()
     segments = customers.placed["segment_id"][counted]
-    by_segment = _BOUGHT.format(column=column, of="segment_id")
+    by_segment = _BOUGHT.format(column=column, of="segment_id", but="")
     spend = query_relations(tables, customers.window, by_segment + _SPEND, segments)
     if spend.empty:
         return None
     total = spend.groupby("segment_id")["spend"].sum()
+    names = spend.drop_duplicates("place")["category"]
+    left_out = tuple(names[[special_category(name) is not None for name in names]])
+    # The places of those that are left move up.
+    spend = spend[~spend["category"].isin(left_out)]
+    spend = spend.assign(place=spend["place"].rank(method="dense").astype("int64") - 1)
     spend = spend[spend["place"] < MAX_CATEGORIES]
     categories = spend.drop_duplicates("place")["category"].tolist()
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in left_out)
+    but = f" AND {column}::VARCHAR NOT IN ({listed})" if listed else ""
     words = ", ".join(_WORD.format(bits=_BITS, word=word) + f" AS word_{word}" for word in range(_WORDS))
-    by_customer = _BOUGHT.format(column=column, of="customer_id")
+    by_customer = _BOUGHT.format(column=column, of="customer_id", but=but)
     masks = query_relations(tables, customers.window, by_customer + _MASKS.format(words=words), segments)
     masks = masks.set_index("customer_id").reindex(segments.index, fill_value=0)
     by_place = spend.pivot_table(index="segment_id", columns="place", values="spend", fill_value=0.0, aggfunc="sum")
     by_place.columns = pd.Index(categories)
-    return Bought(categories, segments, masks.to_numpy().astype(np.uint64), by_place, total)
+    return Bought(categories, segments, masks.to_numpy().astype(np.uint64), by_place, total, left_out)

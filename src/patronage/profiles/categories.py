@@ -8,8 +8,8 @@ import pandas as pd
 from patronage.profiles.bought import Bought, read_bought
 from patronage.profiles.customers import Customers
 from patronage.profiles.members import MIN_CUSTOMERS
-from patronage.profiles.pairs import chance_of_more, pairs_of
-from patronage.profiles.significance import holm
+from patronage.profiles.pairs import pairs_of
+from patronage.profiles.significance import chance_of_more, holm, shares_differ
 from patronage.tables import Tables
 
 MIN_SUPPORT = 0.01
@@ -54,7 +54,7 @@ def favourite_categories(tables: Tables, customers: Customers, bought: Bought | 
         `Profiles.categories`, of categories with at least `MIN_CUSTOMERS` buyers in the segment. A segment's favourites
         come first: by the lower end of the 90 % interval of the lift (Katz et al., 1978), so that few customers do not
         win by chance. ``lift`` is missing where nobody else buys the category, or there is nobody else. ``p_holm`` is
-        two-sided, of the hypergeometric count of buyers (`chance_of_more`), corrected over all lines. Without
+        two-sided, of the hypergeometric count of buyers (`shares_differ`), corrected over all lines. Without
         categories there are no lines.
     """
     bought = bought or read_bought(tables, customers)
@@ -85,7 +85,7 @@ def favourite_categories(tables: Tables, customers: Customers, bought: Bought | 
                 "lift": lift,
                 "spend_share": spend.loc[name].to_numpy() / total[name],
                 "spend_share_all": rest.to_numpy() / (total.sum() - total[name]),
-                "p_holm": _differs(inside, outside, n, n_rest),
+                "p_holm": shares_differ(n, inside, n_rest, outside),
                 "low": low,
             }
         lines.append(pd.DataFrame(one).query(f"n_buyers >= {MIN_CUSTOMERS}"))
@@ -94,17 +94,6 @@ def favourite_categories(tables: Tables, customers: Customers, bought: Bought | 
     # Equally strong ones stay in the order of revenue.
     table = table.sort_values(["segment_id", "low"], ascending=[True, False], kind="stable", ignore_index=True)
     return table[list(FAVOURITES)].astype(FAVOURITES)
-
-
-def _differs(inside: np.ndarray, outside: np.ndarray, n: int, n_rest: int) -> np.ndarray:
-    """Two-sided p of buyers inside and outside a segment, given how many buyers there are."""
-    if not n_rest:
-        return np.ones(len(inside))
-    total, share = n + n_rest, (inside + outside) / (n + n_rest)
-    expected = n * share
-    variance = expected * (1 - share) * n_rest / (total - 1)
-    more, fewer = chance_of_more(inside, expected, variance), chance_of_more(n - inside, n - expected, variance)
-    return np.minimum(2 * np.minimum(more, fewer), 1.0)
 
 
 def cross_sell_rules(tables: Tables, customers: Customers, bought: Bought | None = None) -> pd.DataFrame:

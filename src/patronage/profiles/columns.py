@@ -28,6 +28,13 @@ SEGMENTS = _columns(
     whole="n_customers n_prospects",
     flag="reserved",
 )
+_OF_SEGMENTS_ALONE = {"value_share", "later_value_per_customer", "jaccard", "priority", "peak_month_lift"}
+OVERALL = {
+    name: kind
+    for place, (name, kind) in enumerate(SEGMENTS.items())
+    if name == "n_customers" or (place > list(SEGMENTS).index("n_prospects") and name not in _OF_SEGMENTS_ALONE)
+}
+"""As of segments, but for what compares segments with each other."""
 DIFFERENTIATORS = _columns(
     """
     segment_id feature level label family role unit direction effect statistic typical typical_all p p_holm notable
@@ -56,7 +63,11 @@ SENSITIVE = _columns(
 )
 CAPTURE = _columns("share_customers share_value segment_share_value")
 POSITIONS = _columns("x y segment_id", text="segment_id")
-TYPICAL = _columns("segment_id feature level typical n_customers", text="segment_id feature level", whole="n_customers")
+TYPICAL = _columns(
+    "segment_id feature level statistic typical typical_all n_customers",
+    text="segment_id feature level statistic",
+    whole="n_customers",
+)
 
 
 def shaped(lines: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:

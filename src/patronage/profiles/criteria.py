@@ -26,7 +26,8 @@ MIN_JACCARD = 0.6
 MIN_CONFIDENCE = 0.6
 """Mean probability that a refit keeps a member; below, too many letters go to whom they were not written for."""
 MAX_INTERVAL = 0.5
-"""Half the width of the interval of value per customer, as a share of that value or, if larger, of everyone's mean."""
+"""Half the width of the interval of value per customer, as a share of that value or, if larger, of everyone's mean
+amount."""
 MIN_CUSTOMERS = 30
 """Fewer are no audience, and what they do after a campaign cannot be told from chance."""
 MIN_SHARE = 0.05
@@ -35,7 +36,8 @@ MIN_REACHABLE = 0.5
 """Share of customers with a usable channel."""
 _SHOWS_ABSENCE = ("consent", "contact_details")
 MIN_DIFFERENCE = 0.1
-"""Between a customer's value and that in the nearest other segment, as a share of everyone's mean."""
+"""Between a customer's value and that in the nearest other segment, as a share of everyone's mean amount: gains and
+losses without their sign, as of a mean near 0 every share would be huge."""
 
 _CRITERIA = {
     **dict.fromkeys(("segment_id", "criterion"), "str"),
@@ -118,7 +120,7 @@ def judge_criteria(
     return pd.DataFrame(lines, columns=list(_CRITERIA)).astype(_CRITERIA)
 
 
-def _reachable(segment: pd.Series) -> Check | None:
+def _reachable(segment: Mapping[Any, Any]) -> Check | None:
     check = _decisive_of_all([_at_least("reachable", segment["reachable_share"], MIN_REACHABLE)])
     shown = segment["reachable_by"] in _SHOWS_ABSENCE
     return check if check is None or check.passed or shown else None
@@ -143,8 +145,8 @@ def _judged(segments: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_value(customers: Customers) -> float:
-    """Mean value of the customers whom segments are formed on."""
-    return float(customers.value[customers.described & (customers.status == ACTIVE).to_numpy()].mean())
+    """Mean of the values, without their sign, of the customers whom segments are formed on: gains hide no losses."""
+    return float(customers.value[customers.described & (customers.status == ACTIVE).to_numpy()].abs().mean())
 
 
 def _at_least(key: str, figure: float, threshold: float) -> Check:
@@ -165,7 +167,7 @@ def _decisive_of_any(checks: list[Check]) -> Check | None:
 
 def _measurable(segment: Mapping[Any, Any], mean: float) -> list[Check]:
     half = (segment["value_high"] - segment["value_low"]) / 2
-    scale = max(abs(segment["value_per_customer"]), abs(mean))
+    scale = max(abs(segment["value_per_customer"]), mean)
     # Where everyone is worth nothing, that is known well enough.
     width = 0.0 if half == 0 else half / scale if scale > 0 else np.nan
     return [
@@ -191,7 +193,7 @@ def _differing(segment: Mapping[Any, Any], others: pd.Series, mean: float) -> It
     if gaps.isna().all():
         return
     gap, nearest = gaps.min(), others[gaps.idxmin()]
-    relative = 0.0 if gap == 0 else gap / abs(mean) if mean else np.inf
+    relative = 0.0 if gap == 0 else gap / mean if mean > 0 else np.nan
     sure = nearest < segment["value_low"] or nearest > segment["value_high"]
     key = "differs" if sure or relative < MIN_DIFFERENCE else "differs_by_chance"
     yield Check(key, float(relative), MIN_DIFFERENCE, bool(sure and relative >= MIN_DIFFERENCE))

@@ -12,7 +12,7 @@ from patronage.catalogue import OTHER, Feature
 from patronage.profiles.columns import DIFFERENTIATORS, empty, shaped
 from patronage.profiles.customers import Customers
 from patronage.profiles.members import MIN_CUSTOMERS, Members
-from patronage.profiles.significance import holm, rank_effects, two_proportions, two_sided
+from patronage.profiles.significance import holm, rank_effects, shares_differ
 from patronage.special import is_sensitive, special_category
 from patronage.wording import Wording, read_wording
 
@@ -74,12 +74,14 @@ def find_differentiators(customers: Customers, members: Members, words: Wording 
     """Compare each segment with all customers in every feature (`Profiles.differentiators`).
 
     Numbers: difference of mean ranks in standard deviations of ranks against all (`rank_effects`, as in the names of
-    segments), p by Mann and Whitney's test against all others. Levels: Cohen's h = 2 arcsin √p₁ − 2 arcsin √p₂ of the
-    shares in the segment and among all, p by the test of two proportions against all others. Both effects are
-    differences in standard deviations, so they compare. p-values are corrected over all lines by Holm's method.
+    segments), p by Mann and Whitney's test against all others, allowing for skewed ranks. Levels: Cohen's
+    h = 2 arcsin √p₁ − 2 arcsin √p₂ of the shares in the segment and among all, p of the hypergeometric count against
+    all others (`shares_differ`), as of numbers that are 0 or 1. Both effects are differences in standard deviations, so
+    they compare. p-values are corrected over all lines by Holm's method.
 
     What fewer than five customers of a segment have told gives no line, nor does a level that fewer than five of its
-    customers hold more often than others do.
+    customers hold more often than others do, nor a number where fewer than five have another value than more than half
+    of all customers have, and yet more of them than elsewhere.
 
     Parameters
     ----------
@@ -116,13 +118,28 @@ def find_differentiators(customers: Customers, members: Members, words: Wording 
 def _of_numbers(
     feature: Feature, values: np.ndarray, group: np.ndarray, n_groups: int, words: Wording
 ) -> list[dict[str, object]]:
-    effect, z, n = rank_effects(values, group, n_groups)
-    p = two_sided(z)
+    effect, p, n = rank_effects(values, group, n_groups)
+    off = _off_the_usual(values)
+    held = np.bincount(group[(group >= 0) & off], minlength=n_groups)
+    n_all, off_all = int((~np.isnan(values)).sum()), int(off.sum())
+    if np.isin(values[~np.isnan(values)], (0.0, 1.0)).all():
+        ones = np.bincount(group[(group >= 0) & (values == 1)], minlength=n_groups)
+        p = shares_differ(n, ones, n_all - n, (values == 1).sum() - ones)
+    # Fewer than five who are not like most: that they are more than elsewhere is told of them alone.
+    few = (held < MIN_CUSTOMERS) & (held * n_all > off_all * n)
     return [
         _line(feature, "", one, effect[one], p[one], n[one], words)
         | dict(zip(("statistic", "typical", "typical_all"), typical_values(values, group == one), strict=True))
-        for one in np.flatnonzero(n >= MIN_CUSTOMERS)
+        for one in np.flatnonzero((n >= MIN_CUSTOMERS) & ~few)
     ]
+
+
+def _off_the_usual(values: np.ndarray) -> np.ndarray:
+    """Customers whose value is not the one that more than half of all have; nobody where there is no such value."""
+    known = ~np.isnan(values)
+    middle = np.median(values[known]) if known.any() else np.nan  # a value of more than half is the median
+    off = known & (values != middle)
+    return off if 2 * off.sum() < known.sum() else np.zeros(len(values), dtype=bool)
 
 
 def typical_values(values: np.ndarray, inside: np.ndarray) -> tuple[str, float, float]:
@@ -155,8 +172,8 @@ def _of_levels(
     for one in np.flatnonzero(n >= MIN_CUSTOMERS):
         share, share_all = held[one] / n[one], held_all / n_all
         effect = cohens_h(share, share_all)
-        n_rest, rest = np.full(len(held_all), n_all - n[one]), held_all - held[one]
-        p = np.where(n_rest > 0, two_proportions(np.full(len(held_all), n[one]), held[one], n_rest, rest), 1.0)
+        n_rest, rest = n_all - n[one], held_all - held[one]
+        p = shares_differ(n[one], held[one], n_rest, rest)
         for place, level in enumerate(levels.names):
             if effect[place] > 0 and held[one, place] < MIN_CUSTOMERS:
                 continue

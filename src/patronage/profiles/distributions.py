@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from patronage.catalogue import OTHER
 from patronage.profiles.columns import DISTRIBUTIONS, LEVELS, empty, shaped
 from patronage.profiles.customers import Customers
 from patronage.profiles.differences import Levels, told_features
@@ -44,7 +45,7 @@ def _describe(frame: pd.DataFrame, segment_id: str) -> pd.DataFrame:
     figures = {"mean": frame.mean().to_numpy()}
     quantiles = frame.quantile(list(QUANTILES.values())).to_numpy()
     figures |= dict(zip(QUANTILES, quantiles, strict=True))
-    missing = 1 - known / len(frame) if len(frame) else np.full(len(known), np.nan)
+    missing = 1 - known / len(frame) if len(frame) >= MIN_CUSTOMERS else np.full(len(known), np.nan)
     return pd.DataFrame(
         {"feature": frame.columns, "segment_id": segment_id, "n_known": known, "missing_share": missing}
         | {name: np.where(told, one, np.nan) for name, one in figures.items()}
@@ -54,7 +55,8 @@ def _describe(frame: pd.DataFrame, segment_id: str) -> pd.DataFrame:
 def describe_levels(customers: Customers, members: Members) -> pd.DataFrame:
     """Shares of every level of texts by segment and of all (`Profiles.levels`); they sum to 1 per segment.
 
-    Levels are grouped as in `Levels`; a segment of which fewer than five customers are known has no lines.
+    Levels are grouped as in `Levels`; those that one to four customers of a segment hold are `OTHER` there too, and
+    left out where they are fewer than five together. A segment of which fewer than five are known has no lines.
     """
     code = members.code[members.formed]
     lines: list[tuple[str, str, str, float]] = []
@@ -65,10 +67,16 @@ def describe_levels(customers: Customers, members: Members) -> pd.DataFrame:
         held = levels.counts(code, members.n)
         counted = [(one, held[place]) for place, one in _segments(members)] + [(ALL, held.sum(axis=0))]
         for segment_id, counts in counted:
-            if counts.sum() >= MIN_CUSTOMERS:
-                shares = counts / counts.sum()
-                lines += [
-                    (feature.name, segment_id, level, float(share))
-                    for level, share in zip(levels.names, shares, strict=True)
-                ]
+            held_by = _pooled(dict(zip(levels.names, counts.tolist(), strict=True)))
+            n = sum(held_by.values())
+            lines += [(feature.name, segment_id, level, count / n) for level, count in held_by.items() if n]
     return shaped(pd.DataFrame(lines, columns=list(LEVELS)), LEVELS)
+
+
+def _pooled(counts: dict[str, int]) -> dict[str, int]:
+    """Customers by level, where one to four are told with the others if at all; levels that nobody holds stay."""
+    told = {level: n for level, n in counts.items() if (n == 0 or n >= MIN_CUSTOMERS) and level != OTHER}
+    rest = sum(counts.values()) - sum(told.values())
+    if rest >= MIN_CUSTOMERS:
+        told[OTHER] = rest
+    return told

@@ -10,6 +10,7 @@ import pandas as pd
 
 from patronage.model import SegmentationModel
 from patronage.profiles.customers import Customers
+from patronage.profiles.tables import ALL
 from patronage.segments import DORMANT_ID, RESERVED_NAMES, UNASSIGNED_ID
 
 MIN_CUSTOMERS = 5
@@ -60,9 +61,40 @@ class Members:
         """Customers per segment, of shape (n_segments,)."""
         return np.bincount(self.code[self.code >= 0], minlength=self.n)
 
+    @property
+    def lines(self) -> list[str]:
+        """What figures are told of: ``ids``, and last `ALL`, the customers in ``formed``."""
+        return [*self.ids, ALL]
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sums of a value per customer by line, of shape (n_segments + 1,)."""
+        values, inside = values.astype(float), self.code >= 0
+        return np.append(
+            np.bincount(self.code[inside], weights=values[inside], minlength=self.n), values[self.formed].sum()
+        )
+
+    def sizes(self) -> np.ndarray:
+        """Customers by line, of shape (n_segments + 1,)."""
+        return np.append(self.count(), self.formed.sum())
+
+    def medians(self, values: pd.Series) -> np.ndarray:
+        """Medians of a value per customer by line, of shape (n_segments + 1,); the unknown is left out."""
+        inside = self.code >= 0
+        each = values[inside].groupby(self.code[inside]).median().reindex(range(self.n)).to_numpy(dtype=float)
+        return np.append(each, values[self.formed].median())
+
     def by_segment(self, found: T) -> T:
         """Lines by segment id put in the order of ``ids``; NaN where there are none."""
         return found.reindex(list(self.ids))
+
+    def by_line(self, found: T) -> T:
+        """Lines by segment id put in the order of ``lines``; NaN where there are none."""
+        return found.reindex(self.lines)
+
+
+def told(figure: np.ndarray | pd.Series, n_behind: np.ndarray | pd.Series) -> np.ndarray:
+    """A figure where enough customers are behind it, NaN elsewhere."""
+    return np.where(np.asarray(n_behind, dtype=float) >= MIN_CUSTOMERS, np.asarray(figure, dtype=float), np.nan)
 
 
 def members_of(customers: Customers, model: SegmentationModel) -> Members:

@@ -8,8 +8,8 @@ from scipy.special import stdtrit
 
 from patronage.model import SegmentationModel
 from patronage.profiles.columns import CAPTURE, empty
-from patronage.profiles.customers import MONEY, Customers
-from patronage.profiles.members import Members
+from patronage.profiles.customers import KNOWN_MARGIN, MONEY, Customers
+from patronage.profiles.members import Members, told
 from patronage.profiles.significance import LEVEL
 
 PARTS = tuple(one.name for one in MONEY)
@@ -75,39 +75,44 @@ def _unskewed(quantile: np.ndarray, skew: np.ndarray) -> np.ndarray:
 
 
 def money_of_segments(customers: Customers, members: Members, model: SegmentationModel) -> pd.DataFrame:
-    """Value and its parts per segment, of shape (n_segments, …), indexed by segment id; see `Profiles.segments`.
+    """Value and its parts by line of `Members.lines`, of shape (n_segments + 1, …); see `Profiles.segments`.
 
-    ``roi`` = profit / costs, ``margin_rate`` = margin / revenue, both of the segment's sums; NaN where what they are
-    divided by is not above 0.
+    ``roi`` = profit / costs, ``margin_rate`` = margin / revenue of the lines whose margin is known, both of the
+    segment's sums; NaN where what they are divided by is not above 0. ``service_cost_share`` is of the margin where
+    every segment with customers has one above 0, and else of the revenue, in all segments alike: of a margin that is
+    none there are no shares. These are the shop's own totals, and are told of however few customers.
     """
-    n = members.count()
+    n = members.sizes()
     value = customers.value.to_numpy()
-    mean, low, high = mean_intervals(value, members.code, members.n)
-    total = _sums(value, members)
-    table = pd.DataFrame(index=list(members.ids))
+    # Everybody whom segments are formed on once more, as one group.
+    mean, low, high = mean_intervals(
+        np.concatenate([value, value[members.formed]]),
+        np.concatenate([members.code, np.full(int(members.formed.sum()), members.n)]),
+        members.n + 1,
+    )
+    total = members.sums(value)
+    table = pd.DataFrame(index=members.lines)
     table["value_per_customer"], table["value_low"], table["value_high"] = mean, low, high
     table["value_total"] = np.where(n > 0, total, np.nan)
-    table["value_share"] = ratio(table["value_total"], total.sum())
-    sums = {
-        name: _sums(customers.money[name].fillna(0.0).to_numpy(), members)
-        if name in customers.money
-        else np.full(members.n, np.nan)
-        for name in PARTS
-    }
-    costs = [sums[name] for name in _COSTS if name in customers.money]
-    cost = np.sum(costs, axis=0) if costs else np.full(members.n, np.nan)
+    table["value_share"] = ratio(table["value_total"], total[:-1].sum())
+    money = customers.money
+    sums = {name: _summed(money, name, members) for name in PARTS}
+    costs = [sums[name] for name in _COSTS if name in money]
+    cost = np.sum(costs, axis=0) if costs else np.full(len(n), np.nan)
     sums["profit"] = sums["margin"] - cost
     for name, one in sums.items():
         table[f"{name}_per_customer"] = ratio(one, n)
-    table["margin_rate"] = ratio(sums["margin"], sums["revenue"])
+    known = KNOWN_MARGIN if set(KNOWN_MARGIN) <= set(money) else ("margin", "revenue")
+    table["margin_rate"] = ratio(*(_summed(money, name, members) for name in known))
     table["roi"] = ratio(sums["profit"], cost)
-    base = sums["margin"] if "margin" in customers.money else sums["revenue"]
+    judged = (n > 0) & np.append(~members.reserved, False)
+    base = sums["margin"] if (sums["margin"][judged] > 0).all() else sums["revenue"]
     table["service_cost_share"] = ratio(sums["service_cost"], base)
     losing = np.where(np.isnan(value), np.nan, value < 0)
-    table["loss_share"] = ratio(_sums(losing, members), n)
-    judged = {segment.id: segment for segment in model.segments}
+    table["loss_share"] = told(ratio(members.sums(losing), n), n)
+    judged_in = {segment.id: segment for segment in model.segments}
     for column, attribute in (("later_value_per_customer", "value_per_customer"), ("jaccard", "jaccard")):
-        found = [getattr(judged[one], attribute) if one in judged else None for one in members.ids]
+        found = [getattr(judged_in[one], attribute) if one in judged_in else None for one in members.lines]
         table[column] = np.array([np.nan if one is None else one for one in found])
     table["priority"] = _priority(table, members)
     return table
@@ -119,18 +124,20 @@ def ratio(part: pd.Series | np.ndarray, whole: pd.Series | np.ndarray | float) -
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
-def _sums(value: np.ndarray, members: Members) -> np.ndarray:
-    inside = members.code >= 0
-    return np.bincount(members.code[inside], weights=value[inside], minlength=members.n)
+def _summed(money: pd.DataFrame, name: str, members: Members) -> np.ndarray:
+    """Sums of a part by line, NaN where it is not known."""
+    return members.sums(money[name].fillna(0.0).to_numpy()) if name in money else np.full(len(members.lines), np.nan)
 
 
 def _priority(table: pd.DataFrame, members: Members) -> np.ndarray:
     """Place of each segment, 1 first: by return if that of every segment with customers is known, else by value.
 
-    A return is not known of a segment that cost nothing, and then returns cannot put all in one order.
+    A return is not known of a segment that cost nothing, and then returns cannot put all in one order. Nor can they
+    where one makes a loss: the return on a loss rises with what was spent on making it.
     """
-    ranked = (~members.reserved) & (members.count() > 0)
-    by = table["roi"] if ranked.any() and table["roi"][ranked].notna().all() else table["value_per_customer"]
+    ranked = np.append(~members.reserved, False) & (members.sizes() > 0)
+    returns = ranked.any() and (table["roi"].notna() & (table["profit_per_customer"] >= 0))[ranked].all()
+    by = table["roi"] if returns else table["value_per_customer"]
     return by.where(ranked).rank(ascending=False, method="first").to_numpy(dtype=float)
 
 

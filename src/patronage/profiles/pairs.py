@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits
 
@@ -158,24 +157,3 @@ def _given_breadths(widths: np.ndarray, tendency: np.ndarray) -> _Law:
     weights = weights / weights.real.sum(axis=1, keepdims=True)
     terms = chance * root / factors
     return _Law((terms * weights[:, None, :]).real.sum(axis=2), weights, terms)
-
-
-def chance_of_more(count: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Chance of a count as high, or higher, where nothing but chance is at work.
-
-    The count is a sum of indicators, as that of a (stratified) hypergeometric table, whose law is near a Poisson law
-    moved by a whole number so that mean and variance fit: ``floor(expected − variance)`` (Röllin, 2007). Exact tails of
-    rare events, and rather too high than too low for frequent ones.
-
-    Parameters
-    ----------
-    count, expected, variance : ndarray of the same shape
-        With a variance of 0 nothing could have been otherwise: the chance is 1.
-
-    References
-    ----------
-    Röllin, A. (2007). Translated Poisson approximation using exchangeable pair couplings. Annals of Applied Probability
-    17(5/6).
-    """
-    moved = np.floor(expected - variance + 1e-9)  # what is whole stays whole in spite of rounding
-    return np.where(variance > 0, stats.poisson.sf(count - moved - 1, expected - moved), 1.0)

@@ -72,7 +72,9 @@ def place_customers(
         for one, chosen in around.items()
         for line in _typical(members.ids[one], table[told].iloc[groups[one][chosen]])
     ]
-    return shaped(positions, POSITIONS), shares, shaped(pd.DataFrame(lines, columns=list(TYPICAL)), TYPICAL)
+    typical = shaped(pd.DataFrame(lines, columns=list(TYPICAL)), TYPICAL)
+    typical["typical_all"] = _of_all(typical, customers.features.loc[members.formed, told])
+    return shaped(positions, POSITIONS), shares, typical
 
 
 def principal_components(space: np.ndarray) -> tuple[np.ndarray, list[float]]:
@@ -99,20 +101,34 @@ def members_near(space: np.ndarray) -> np.ndarray:
     return np.argsort(distances[distances.sum(axis=1).argmin()], kind="stable")[:N_TYPICAL]
 
 
-def _typical(segment_id: str, table: pd.DataFrame) -> list[tuple[str, str, str, float, int]]:
+def _of_all(typical: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+    """The same statistic of all customers, line by line, as exactly: medians of numbers, shares of levels."""
+    found = {}
+    for name, level in dict.fromkeys(zip(typical["feature"], typical["level"], strict=True)):
+        known = table[name].dropna()
+        one = known.median() if pd.api.types.is_numeric_dtype(known) else (known.astype("str") == level).mean()
+        found[name, level] = rounded(float(one))
+    pairs = zip(typical["feature"], typical["level"], strict=True)
+    return np.array([found[pair] for pair in pairs], dtype=float)
+
+
+def _typical(segment_id: str, table: pd.DataFrame) -> list[dict[str, object]]:
     """What these customers have in common, of what at least five of them have told."""
-    lines: list[tuple[str, str, str, float, int]] = []
+    lines: list[dict[str, object]] = []
     for name in table:
         known = table[name].dropna()
         if len(known) < MIN_CUSTOMERS:
             continue
         if pd.api.types.is_numeric_dtype(known):
-            lines.append((segment_id, str(name), "", rounded(float(known.median())), len(known)))
+            told = {"statistic": "median", "typical": rounded(float(known.median())), "n_customers": len(known)}
+            lines.append({"segment_id": segment_id, "feature": str(name), "level": ""} | told)
             continue
         counts = known.value_counts()
         level = min(counts.index[counts == counts.max()])
         if counts[level] >= MIN_CUSTOMERS:
-            lines.append((segment_id, str(name), str(level), float(counts[level] / len(known)), int(counts[level])))
+            n = int(counts[level])
+            told = {"statistic": "share", "typical": float(n / len(known)), "n_customers": n}
+            lines.append({"segment_id": segment_id, "feature": str(name), "level": str(level)} | told)
     return lines
 
 

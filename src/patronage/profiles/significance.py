@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import erfc, ndtri
+from scipy import stats
+from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
 LEVEL = 0.90
 """Of every interval in profiles."""
-
-
-def two_sided(z: np.ndarray) -> np.ndarray:
-    """The p of a standard normal statistic, both sides; NaN stays NaN."""
-    return np.asarray(erfc(np.abs(z) / np.sqrt(2)))
 
 
 def rank_effects(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,6 +17,11 @@ def rank_effects(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[
     their mean rank. It depends neither on a value's scale nor on a few giants. The mean rank of n out of N drawn by
     chance has a variance of σ²/n · (N − n)/(N − 1), so z = effect · √(n (N − 1) / (N − n)): the statistic of Mann and
     Whitney's test of the group against all others, corrected for ties.
+
+    Its law is skewed where ranks are, as those of values of which most are 0: by γ = skewness of the ranks ·
+    (N − 2n) √(N − 1) / (√(n (N − n)) (N − 2)), the exact third moment of drawing without replacement. So p comes of
+    Pearson's type III, a gamma law with that skewness, which is the normal law where there is none; of rare values the
+    normal law would find ten times as many differences by chance as there may be.
 
     Parameters
     ----------
@@ -32,15 +33,15 @@ def rank_effects(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[
 
     Returns
     -------
-    effect, z : ndarray of shape (n_groups,)
-        0 where all values are the same; NaN for a group of whom nothing is known.
+    effect, p : ndarray of shape (n_groups,)
+        p is two-sided. 0 and 1 where all values are the same; NaN for a group of whom nothing is known.
     n : ndarray of shape (n_groups,), int
         Customers of each group of whom the value is known.
 
     References
     ----------
     Mann & Whitney (1947), Annals of Mathematical Statistics 18. Kruskal & Wallis (1952), Journal of the American
-    Statistical Association 47, on ties.
+    Statistical Association 47, on ties. Mielke & Berry (2007), Permutation Methods, chapter 2, on Pearson's type III.
     """
     known = ~np.isnan(values)
     values, group = values[known], group[known]
@@ -52,12 +53,29 @@ def rank_effects(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[
     _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
     # Twice the rank, less that of the middle: whole numbers, so that sums do not depend on their order.
     rank = (2 * np.cumsum(ties) - ties - total)[place]
-    spread = np.sqrt(np.mean(rank.astype(float) ** 2))
+    rank = rank.astype(float)
+    spread = np.sqrt(np.mean(rank**2))
     sums = np.bincount(group[inside], weights=rank[inside], minlength=n_groups)
     with np.errstate(invalid="ignore", divide="ignore"):
         effect = sums / n / spread if spread > 0 else np.where(n > 0, 0.0, np.nan)
         z = np.where(n < total, effect * np.sqrt(n * (total - 1) / (total - n)), 0.0)
-    return effect, np.where(n > 0, z, np.nan), n
+        skew = np.mean(rank**3) / spread**3 if spread > 0 else 0.0
+        drawn = (total - 2 * n) * np.sqrt(total - 1) / (np.sqrt(n * (total - n)) * (total - 2))
+        skews = np.where((n > 0) & (n < total) & (total > 2), skew * drawn, 0.0)  # noqa: PLR2004 - of two there is none
+    return effect, np.where(n > 0, pearson_two_sided(z, skews), np.nan), n
+
+
+def pearson_two_sided(z: np.ndarray, skew: np.ndarray) -> np.ndarray:
+    """Two-sided p of standardised statistics whose law is Pearson's type III with this skewness.
+
+    G = a + z √a sgn γ, with a = 4/γ², follows the gamma law of shape a. Twice the smaller tail, and 1 at most.
+    """
+    z, skew = np.broadcast_arrays(np.asarray(z, dtype=float), np.asarray(skew, dtype=float))
+    normal = np.abs(skew) < 1e-6  # noqa: PLR2004 - below it, both laws are the same to all digits
+    shape = 4 / np.where(normal, 1.0, skew) ** 2
+    point = np.maximum(shape + np.sign(skew) * np.where(np.isnan(z), 0.0, z) * np.sqrt(shape), 0.0)
+    smaller = np.where(normal, ndtr(-np.abs(z)), np.minimum(gammainc(shape, point), gammaincc(shape, point)))
+    return np.asarray(np.where(np.isnan(z), np.nan, np.minimum(2 * smaller, 1.0)))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -87,35 +105,56 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def two_proportions(n_first: np.ndarray, first: np.ndarray, n_second: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Two-sided p that two shares are the same, by the pooled normal approximation.
+def chance_of_more(count: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Chance of a count as high, or higher, where nothing but chance is at work.
 
-    z = (p₁ − p₂) / √(p (1 − p) (1/n₁ + 1/n₂)), with p the share of both together.
+    The count is a sum of indicators, as that of a (stratified) hypergeometric table, whose law is near a Poisson law
+    moved by a whole number so that mean and variance fit: ``floor(expected − variance)`` (Röllin, 2007). Exact tails of
+    rare events, and rather too high than too low for frequent ones.
 
     Parameters
     ----------
-    n_first, n_second : ndarray
+    count, expected, variance : ndarray of the same shape
+        With a variance of 0 nothing could have been otherwise: the chance is 1.
+
+    References
+    ----------
+    Röllin, A. (2007). Translated Poisson approximation using exchangeable pair couplings. Annals of Applied Probability
+    17(5/6).
+    """
+    moved = np.floor(expected - variance + 1e-9)  # what is whole stays whole in spite of rounding
+    return np.where(variance > 0, stats.poisson.sf(count - moved - 1, expected - moved), 1.0)
+
+
+def shares_differ(
+    n_first: np.ndarray | int, first: np.ndarray, n_second: np.ndarray | int, second: np.ndarray
+) -> np.ndarray:
+    """Two-sided p that two shares are the same, given how many have the trait in both groups together.
+
+    Fisher's exact test: twice the smaller tail of the hypergeometric count, and 1 at most. A rare trait, or a small
+    group, makes no difference out of chance.
+
+    Parameters
+    ----------
+    n_first, n_second : ndarray or int
         Customers in either group.
     first, second : ndarray
-        How many of them have the trait; all four of one shape.
+        How many of them have the trait.
 
     Returns
     -------
     ndarray
-        1 where all or none have it; NaN where a group is empty.
+        1 where all or none have it, or a group is empty.
 
     References
     ----------
-    Fleiss, Levin & Paik (2003), Statistical Methods for Rates and Proportions, chapter 3.
+    Fisher (1935), The logic of inductive inference, Journal of the Royal Statistical Society 98.
     """
     counts = (np.asarray(one, dtype=float) for one in (n_first, first, n_second, second))
-    n_first, first, n_second, second = counts
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = (first + second) / (n_first + n_second)
-        spread = np.sqrt(pooled * (1 - pooled) * (1 / n_first + 1 / n_second))
-        difference = first / n_first - second / n_second
-        z = np.where((pooled > 0) & (pooled < 1), difference / spread, 0.0)
-    return np.where((n_first > 0) & (n_second > 0), two_sided(z), np.nan)
+    n, inside, n_rest, outside = np.broadcast_arrays(*counts)
+    held, total = inside + outside, n + n_rest
+    more, fewer = stats.hypergeom.sf(inside - 1, total, held, n), stats.hypergeom.cdf(inside, total, held, n)
+    return np.minimum(2 * np.minimum(more, fewer), 1.0)
 
 
 def wilson_interval(n: np.ndarray, k: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
