@@ -41,7 +41,7 @@ PLANTED = {
     "reduce_cost": {"service_cost_share": 0.3},
     "win_back_dormant": {"segment_id": "dormant", "reserved": True},
     "welcome": {"single_order_share": 0.6, "new_share": 0.8},
-    "win_back": {"overdue_share": 0.7, "recency_days_median": 90.0},
+    "win_back": {"overdue_share": 0.7, "recency_days_median": 190.0},
     "retain": {"value_per_customer": 400.0, "rank_value": 1},
     "stop_decline": {"spend_change": -0.4},
     "reward": {"orders_per_customer": 20.0},
@@ -89,6 +89,7 @@ def fitting():
     lines |= {f"valued {rule}": {**lines[rule], "value_per_customer": 130.0} for rule in VALUED}
     lines |= {
         "average": AVERAGE,
+        "seldom, as ever": {**AVERAGE, "overdue_share": 0.7, "recency_days_median": 90.0},
         "dear to serve": {**AVERAGE, **PLANTED["let_go"], "service_cost_per_customer": 50.0},
         "bought before": {**AVERAGE, "single_order_share": 0.8, "new_share": 0.0},
         "bought before or not": {**AVERAGE, "single_order_share": 0.8, "new_share": None},
@@ -125,6 +126,11 @@ def test_features_tell_of_value_only_where_nothing_better_does(fitting, rule):
 def test_who_loses_money_by_service_alone_is_not_let_go(fitting):
     """If they would bring something at no service cost, cheaper service is the answer."""
     assert "let_go" not in fitting["dear to serve"]
+
+
+def test_who_keeps_a_slow_rhythm_is_not_won_back(fitting):
+    """A last order longer ago than others' is no loss as long as it lies within twice the segment's own gap."""
+    assert "win_back" not in fitting["seldom, as ever"]
 
 
 def test_a_single_order_of_old_customers_is_no_first_one(fitting):

@@ -270,3 +270,10 @@ def test_who_was_not_written_to_yet_may_still_be_reachable(by: str, passed: bool
     """Consent and addresses tell who cannot be reached; that nobody has tried does not."""
     found = judged(table({"reachable_share": 0.2, "reachable_by": by}, {}))
     assert found.loc[("S01", "reachable"), "passed"] is passed
+
+
+def test_many_who_bring_next_to_nothing_are_not_substantial() -> None:
+    """A segment has to be big and valuable enough: a large share of customers does not make up for no value."""
+    found = judged(table({"share": 0.3, "value_share": 0.009}, {"share": 0.3, "value_share": 0.03}))
+    assert found.loc[("S01", "substantial"), "passed"] is False
+    assert found.loc[("S02", "substantial"), "passed"] is True

@@ -26,6 +26,8 @@ SPECIAL: Mapping[str, tuple[str, ...]] = {
     ),
     "health": (
         "health", "disability", "disabled", "disease", "illness", "diagnosis", "medical", "pregnant", "pregnancy",
+        "laxative", "laxatives", "analgesic", "analgesics", "contraceptive", "contraceptives", "family planning",
+        "smoking cessation", "smoking cessations", "diabetic", "diabetes", "incontinence", "antacid", "antacids",
         "bmi", "gezondheid", "ziekte", "handicap", "zwanger", "sundhed", "helbred", "sygdom", "gravid", "gesundheit",
         "krankheit", "santé", "здоровье", "инвалидность", "болезнь",
     ),

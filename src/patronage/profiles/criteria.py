@@ -7,7 +7,7 @@ segments"): a segment should be measurable, substantial, reachable (accessible) 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ MIN_CUSTOMERS = 30
 """Fewer are no audience, and what they do after a campaign cannot be told from chance."""
 MIN_SHARE = 0.05
 """Of all customers, or of all value: either makes a segment big enough."""
+MIN_VALUE_SHARE = 0.02
+"""Of all value, however many the customers are."""
 MIN_REACHABLE = 0.5
 """Share of customers with a usable channel."""
 _SHOWS_ABSENCE = ("consent", "contact_details")
@@ -80,7 +82,8 @@ def judge_criteria(
 
     - *measurable*: refits find it again (jaccard ≥ `MIN_JACCARD`), its members are surely its own (confidence ≥
       `MIN_CONFIDENCE`), and its value per customer is known well enough (`MAX_INTERVAL`); all that can be told.
-    - *substantial*: at least `MIN_CUSTOMERS` customers, and `MIN_SHARE` of all customers or of all value.
+    - *substantial*: at least `MIN_CUSTOMERS` customers, and `MIN_SHARE` of all customers or of all value, and never
+      less than `MIN_VALUE_SHARE` of the value, where that is known.
     - *reachable*: `MIN_REACHABLE` of the customers have a usable channel. Consent and contact details can show that
       fewer have one; that the shop has not written to somebody yet, or has not seen them online, cannot.
     - *actionable*: the interval of its value per customer leaves out the value of the nearest other segment, which is
@@ -123,7 +126,9 @@ def judge_criteria(
 def _reachable(segment: Mapping[Any, Any]) -> Check | None:
     check = _decisive_of_all([_at_least("reachable", segment["reachable_share"], MIN_REACHABLE)])
     shown = segment["reachable_by"] in _SHOWS_ABSENCE
-    return check if check is None or check.passed or shown else None
+    if check is None or shown:
+        return check
+    return replace(check, key="reached") if check.passed else None
 
 
 def _line(segment_id: str, criterion: str, check: Check | None, wording: Wording) -> dict[str, object]:
@@ -181,7 +186,11 @@ def _substantial(segment: Mapping[Any, Any]) -> Check | None:
     enough = _at_least("customers", segment["n_customers"], MIN_CUSTOMERS)
     share = _at_least("share", segment["share"], MIN_SHARE)
     value = _at_least("value_share", segment["value_share"], MIN_SHARE)
-    return enough if not enough.passed else _decisive_of_any([share, value])
+    if not enough.passed:
+        return enough
+    # Many who bring next to nothing are no market either.
+    least = _at_least("value_share", segment["value_share"], MIN_VALUE_SHARE)
+    return least if least.figure < least.threshold else _decisive_of_any([share, value])
 
 
 def _differing(segment: Mapping[Any, Any], others: pd.Series, mean: float) -> Iterator[Check]:

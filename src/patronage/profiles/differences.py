@@ -143,17 +143,19 @@ def _off_the_usual(values: np.ndarray) -> np.ndarray:
 
 
 def typical_values(values: np.ndarray, inside: np.ndarray) -> tuple[str, float, float]:
-    """What is typical of a group, and of all: medians; shares of a yes-or-no; means where the medians are the same."""
+    """What is typical of a group, and of all, of the same kind in every group of a feature.
+
+    Medians; shares of a yes-or-no; means where more than half of all customers have one value, as the median would.
+    """
     values, inside = values[~np.isnan(values)], inside[~np.isnan(values)]
     own = values[inside]
     if not len(own):
         return "median", np.nan, np.nan
     if np.isin(values, (0.0, 1.0)).all():
         return "share", float(own.mean()), float(values.mean())
-    middle, middle_all = float(np.median(own)), float(np.median(values))
-    if middle == middle_all:
+    if np.unique(values, return_counts=True)[1].max() > len(values) / 2:
         return "mean", float(own.mean()), float(values.mean())
-    return "median", middle, middle_all
+    return "median", float(np.median(own)), float(np.median(values))
 
 
 def cohens_h(share: np.ndarray | float, share_all: np.ndarray | float) -> np.ndarray:

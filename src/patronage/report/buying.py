@@ -102,6 +102,9 @@ def _categories(own: pd.DataFrame, numbers: Numbers) -> tuple[Bar, ...]:
 
 def _offers(own: pd.DataFrame, numbers: Numbers) -> tuple[tuple[str, str, str], ...]:
     say = numbers.wording
+    # As the playbook picks its pair: by how many more would buy than chance would have it.
+    gain = own["n_open"] * own["confidence"] * (1 - 1 / own["lift"].where(own["lift"] > 0))
+    own = own.loc[gain.sort_values(ascending=False, kind="stable").index]
     # Of two categories that go together one direction is enough: the better one stands first.
     pair = [frozenset(one) for one in zip(own["bought"], own["offered"], strict=True)]
     once = own[~pd.Series(pair, index=own.index, dtype=object).duplicated()]

@@ -121,7 +121,8 @@ def run_of(tracking: Tracking, address: str) -> str:
                 client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
             )
         except mlflow.exceptions.MlflowException as error:
-            raise TrackingError(f"model={address} in {tracking.shown_uri()}: {said_by_mlflow(error)}") from None
+            hint = "; make one the champion by patronage promote, or name a run by run=…" if alias == "champion" else ""
+            raise TrackingError(f"model={address} in {tracking.shown_uri()}: {said_by_mlflow(error)}{hint}") from None
         if not version.run_id:
             raise TrackingError(f"model={address} was registered without a run; describe its segments by data=….")
         return str(version.run_id)

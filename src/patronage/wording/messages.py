@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +85,9 @@ def read_wording(language: str = _BASE) -> Wording:
                     f"language={language}, message {key}: {{{name}{form}}} is another form than English has; "
                     f"expected {shown}."
                 )
-    return Wording(folder.name, {**base, **own})
+    # A page whose language is none is read aloud in a wrong one.
+    named = folder.name if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", folder.name) else _BASE
+    return Wording(named, {**base, **own})
 
 
 @cache
