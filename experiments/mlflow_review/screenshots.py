@@ -16,14 +16,16 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the tests' own browser and server
 
 from tests.browser import Page, browser, chromium  # noqa: E402
 from tests.mlflow_server import free_port, served  # noqa: E402
 
-# MLflow's pages ask for this whatever is shown.
-OF_MLFLOW = ("users/current",)
+# Of MLflow itself, whatever is shown.
+OF_MLFLOW = ("users/current", "ResizeObserver")
 ARTIFACTS = {
     "report.html": "How to read this report",
     "leaderboard.json": "kmeans",
@@ -59,7 +61,7 @@ def pages(uri: str) -> dict[str, tuple[str, str]]:
         found[Path(path).stem] = f"{at}/{run.info.run_id}/artifacts/{path}", words
     if len(runs) > 1:
         two = [one.info.run_id for one in runs[:2]]
-        of = [one.info.experiment_id for one in runs[:2]]
+        of = sorted({one.info.experiment_id for one in runs[:2]})
         asked = urllib.parse.urlencode({"runs": json.dumps(two), "experiments": json.dumps(of)})
         found["compared"] = f"#/compare-runs?{asked}", "Comparing 2 Runs"
     versions = client.search_model_versions(order_by=["creation_timestamp DESC"], max_results=1)
@@ -77,6 +79,7 @@ def taken(page: Page, server: str, found: Mapping[str, tuple[str, str]], output:
         shown = page.wait_for(words)
         time.sleep(2)  # for what is drawn last
         page.picture(output / f"{name}.png")
+        _fewer_colours(output / f"{name}.png")
         wrong = [line for line in page.errors if not any(known in line for known in OF_MLFLOW)]
         wrong += [] if words in shown else [f"{words!r} is not shown"]
         print(f"{name:<14} {'ok' if not wrong else 'FAULTS'}  {output / name}.png")
@@ -84,6 +87,12 @@ def taken(page: Page, server: str, found: Mapping[str, tuple[str, str]], output:
             print(f"    {line[:300]}")
         faults += bool(wrong)
     return faults
+
+
+def _fewer_colours(path: Path) -> None:
+    """Pictures of pages need few colours, and are kept in a repository."""
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(128).save(path, optimize=True)
 
 
 def main() -> int:
