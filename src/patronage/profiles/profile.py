@@ -54,9 +54,8 @@ def profile_segments(tables: Tables, model: SegmentationModel, customers: Custom
     bought = read_bought(tables, customers)
     if bought is not None and bought.left_out:
         n = len(bought.left_out)
-        warn(
-            f"{n} categor{'y' if n == 1 else 'ies'} left out of the report: the name tells of special personal data, such as health"
-        )
+        several = f"{n} category" if n == 1 else f"{n} categories"
+        warn(f"{several} left out of the report: the name tells of special personal data, such as health")
     return Profiles(
         segments=segments,
         overall=overall,
