@@ -20,14 +20,14 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from patronage import __version__
-from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.errors import InvalidConfigError
 from patronage.journal import warn
 from patronage.model import SegmentationModel
 from patronage.offers import Offers
 from patronage.scoring import CHUNK_ROWS, Input, model_digest, score
 from patronage.scoring.provenance import name_and_version
 from patronage.segments import RESERVED_NAMES
-from patronage.writing import replacing_folder, sync, write_text
+from patronage.writing import replacing_folder, require_own_folder, sync, write_text
 
 FORMATS = ("csv", "parquet")
 MODEL, AUDIENCES, MANIFEST, REJECTED = "model", "audiences", "manifest.json", "rejected.csv"
@@ -189,16 +189,7 @@ def require_former_export(folder: Path) -> None:
     InvalidInputError
         The path is a file, the working directory or one above it, or a folder with files that no export has written.
     """
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"output={folder} is a file; name a folder.")
-    held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
-    if foreign := sorted(held - set(_files_of_export(folder))):
-        raise InvalidInputError(
-            f"output={folder} holds {len(foreign)} file(s) that are no part of an export, such as {foreign[0]}; "
-            "name another folder, or an empty one."
-        )
+    require_own_folder(folder, _files_of_export(folder), "an export")
 
 
 def _files_of_export(folder: Path) -> Sequence[str]:

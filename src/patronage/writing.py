@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from patronage.errors import InvalidInputError
 
 
 @contextmanager
@@ -50,6 +52,35 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def require_own_folder(folder: Path, own: Collection[str], whole: str) -> None:
+    """Check that a folder may be replaced: that nothing goes with it but what was written there before.
+
+    Parameters
+    ----------
+    folder : Path
+        What ``output=`` names.
+    own : collection of str
+        Files that were written there, relative to the folder; empty where none were.
+    whole : str
+        What they are part of, for the message: ``an export``.
+
+    Raises
+    ------
+    InvalidInputError
+        The path is a file, the working directory or one above it, or a folder that holds other files too.
+    """
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInputError(f"output={folder} is a file; name a folder.")
+    held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    if foreign := sorted(held - set(own)):
+        raise InvalidInputError(
+            f"output={folder} holds {len(foreign)} file(s) that are no part of {whole}, such as {foreign[0]}; "
+            "name another folder, or an empty one."
+        )
 
 
 def write_text(path: Path, text: str) -> None:

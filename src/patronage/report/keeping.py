@@ -19,7 +19,7 @@ from patronage.report.charts import report_figures
 from patronage.report.contents import Report
 from patronage.report.page import report_html
 from patronage.wording import Wording
-from patronage.writing import replacing_folder, sync, write_text
+from patronage.writing import replacing_folder, require_own_folder, sync, write_text
 
 PAGE, FIGURES, TABLES, CONTENTS = "report.html", "figures", "tables", "contents.json"
 FORMAT = 1
@@ -54,16 +54,15 @@ def write_report(report: Report, folder: Path, wording: Wording) -> list[str]:
             figure.savefig(fresh / FIGURES / f"{name}.png", format="png")
         for name, picture in report.pictures.items():
             (fresh / FIGURES / f"{name}.png").write_bytes(picture)
-        keep_contents(report, fresh)
-        files = _files(fresh)
-        _rewrite(fresh / CONTENTS, files=files)
+        _keep_contents(report, fresh)
+        files = sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
         for file in files:
             sync(fresh / file)
     return files
 
 
-def keep_contents(report: Report, folder: Path) -> None:
-    """Write what `read_report` reads into a folder that is there."""
+def _keep_contents(report: Report, folder: Path) -> None:
+    """Write what `read_report` reads, and last of all what the folder holds."""
     report.profiles.save(folder / TABLES)
     for name in _BOARDS:
         board: pd.DataFrame | None = getattr(report, name)
@@ -76,6 +75,7 @@ def keep_contents(report: Report, folder: Path) -> None:
         "personas": [asdict(one) for one in report.personas],
         "actions": [asdict(one) for one in report.actions],
         "about": dict(report.about),
+        "files": sorted([*(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()), CONTENTS]),
     }
     write_text(folder / CONTENTS, json.dumps(document, indent=1, ensure_ascii=False))
 
@@ -123,29 +123,8 @@ def require_former_report(folder: Path) -> None:
     InvalidInputError
         The path is a file, the working directory or one above it, or a folder with something else in it.
     """
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(f"output={folder} is a file; name a folder.")
-    if not folder.is_dir():
-        return
-    document = _document(folder) or {}
-    held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
-    if foreign := sorted(held - set(map(str, document.get("files", ())))):
-        raise InvalidInputError(
-            f"output={folder} holds {len(foreign)} file(s) that are no part of a report, such as {foreign[0]}; "
-            "name another folder, or an empty one."
-        )
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def _rewrite(path: Path, **further: Any) -> None:  # noqa: ANN401 - JSON
-    """Add entries to a JSON document."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    write_text(path, json.dumps({**document, **further}, indent=1, ensure_ascii=False))
+    own = (_document(folder) or {}).get("files", ())
+    require_own_folder(folder, [*map(str, own)], "a report")
 
 
 def _pictures(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
