@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from patronage.errors import InvalidConfigError
+from patronage.features.expressions import nodes_of
 from patronage.profiles import Profiles
 from patronage.profiles.columns import OVERALL, SEGMENTS
 
@@ -381,7 +382,7 @@ def _columns_read(rule: Rule, connection: duckdb.DuckDBPyConnection) -> tuple[st
         raise InvalidConfigError(f"{where} is no SQL condition ({message}); got {rule.when!r}.")
     node = parsed["statements"][0]["node"]
     plain = node["type"] == "SELECT_NODE" and len(node["select_list"]) == 1 and node["from_table"]["type"] == "EMPTY"
-    nodes = list(_nodes(node))
+    nodes = list(nodes_of(node))
     if not plain or node["where_clause"] is not None or any(one.get("class") in _REFUSED for one in nodes):
         raise InvalidConfigError(
             f"{where} must be a condition over one line of the segment table, without queries, windows, stars or "
@@ -389,13 +390,3 @@ def _columns_read(rule: Rule, connection: duckdb.DuckDBPyConnection) -> tuple[st
         )
     read = [one for one in nodes if one.get("class") == "COLUMN_REF"]
     return tuple(dict.fromkeys(".".join(one["column_names"]).casefold() for one in read))
-
-
-def _nodes(tree: object) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for part in tree.values():
-            yield from _nodes(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _nodes(part)

@@ -29,7 +29,7 @@ def columns_of(tables: Tables, feature: Feature) -> set[str]:
         It is no expression, more than one, has a subquery or a window in it, reads whole rows or what changes from
         run to run.
     """
-    nodes = list(_nodes(_parsed(tables, feature)))
+    nodes = list(nodes_of(_parsed(tables, feature)))
     names = {str(node["column_names"][-1]) for node in nodes if "column_names" in node}
     read = {name.lower() for name in names}
     called = {str(node["function_name"]).lower() for node in nodes if "function_name" in node}
@@ -72,11 +72,12 @@ def _parsed_sql(tables: Tables, feature: Feature, given: str) -> list[Any]:
     return list(chosen)
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
+def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
+    """All nodes of a parse tree as DuckDB gives it in JSON, each before those below it."""
     if isinstance(tree, dict):
         yield tree
         for value in tree.values():
-            yield from _nodes(value)
+            yield from nodes_of(value)
     elif isinstance(tree, list):
         for value in tree:
-            yield from _nodes(value)
+            yield from nodes_of(value)
