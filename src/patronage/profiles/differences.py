@@ -13,7 +13,7 @@ from patronage.profiles.columns import DIFFERENTIATORS, empty, shaped
 from patronage.profiles.customers import Customers
 from patronage.profiles.members import MIN_CUSTOMERS, Members
 from patronage.profiles.significance import holm, rank_effects, shares_differ
-from patronage.special import is_sensitive, special_category
+from patronage.special import is_told
 from patronage.wording import Wording, read_wording
 
 NOTABLE_EFFECT = 0.1
@@ -58,16 +58,6 @@ class Levels:
         width = max(len(self.names), 1)
         flat = np.bincount(group[both] * width + self.code[both], minlength=n_groups * width)
         return flat.reshape(n_groups, width)[:, : len(self.names)]
-
-
-def is_told(feature: Feature) -> bool:
-    """Whether a feature may describe segments; sensitive ones are audited instead, unless they form segments."""
-    return feature.role == "basis" or not is_audited(feature)
-
-
-def is_audited(feature: Feature) -> bool:
-    """Whether a feature tells of age, gender or a special category of personal data, by its role or its name."""
-    return feature.role == "sensitive" or is_sensitive(feature.name) or special_category(feature.name) is not None
 
 
 def find_differentiators(customers: Customers, members: Members, words: Wording | None = None) -> pd.DataFrame:

@@ -9,9 +9,10 @@ from scipy.special import chdtrc, fdtrc
 from patronage.evaluation.effect import cramers_v
 from patronage.profiles.columns import SENSITIVE, empty, shaped
 from patronage.profiles.customers import Customers
-from patronage.profiles.differences import Levels, cohens_h, is_audited, typical_values
+from patronage.profiles.differences import Levels, cohens_h, typical_values
 from patronage.profiles.members import MIN_CUSTOMERS, Members
 from patronage.profiles.significance import holm, rank_effects
+from patronage.special import is_audited
 
 STRONG = 0.2
 """Association from which acting on segments treats groups differently: between what Cohen calls small (.1) and medium
