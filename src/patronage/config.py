@@ -337,10 +337,11 @@ def playbook(config: Mapping[str, Any], of_training: Mapping[str, Any] | None) -
 
 def _playbook(config: Mapping[str, Any]) -> Playbook:
     read = read_playbook(config)
-    known = set(_shipped_playbook()["rules"])
-    for name, rule in config["rules"].items():
+    off = [name for name, rule in config["rules"].items() if rule is None]
+    known = _shipped_playbook()["rules"] if off else {}
+    for name in off:
         near = difflib.get_close_matches(name, [one.id for one in read.rules], 1, _MISSPELT)
-        if rule is None and name not in known and near:
+        if name not in known and near:
             raise InvalidConfigError(f"playbook.rules.{name}=null: there is no such rule; did you mean {near[0]}?")
     return read
 

@@ -21,7 +21,7 @@ def run_report(config: dict[str, Any]) -> int:
     """Write the report of a training again, or of a model on other customers."""
     output, given = Path(config["output"]), config["playbook"]
     wording = None if config["language"] is None else read_wording(config["language"])
-    playbook(given, None)  # a rule that is wrong is told before anything is fetched
+    planned = playbook(given, None)  # a rule that is wrong is told before anything is fetched
     require_former_report(output)
     if config["run"] is not None and config["data"] is not None:
         raise InvalidConfigError("give run=… (the report as it was), or data=… with model=… (other customers).")
@@ -37,7 +37,7 @@ def run_report(config: dict[str, Any]) -> int:
         else:
             profiles, about = _of_customers(config)
             wording = wording or read_wording()
-            report = make_report(profiles, playbook(given, None), wording, about=about)
+            report = make_report(profiles, planned, wording, about=about)
         write_report(report, output, wording)
     if not config["quiet"]:
         terminal.report(report)
