@@ -111,6 +111,7 @@ FLOW = [
     "package_folder",
     "model",
     "scoring.building",
+    "scoring.repetitions",
     "scoring.rows",
     "scoring.parts",
     "scoring.sources",

@@ -81,6 +81,18 @@ def test_centres_give_distance_runner_up_and_margin():
     assert placed.margin[0] == pytest.approx((4 - 2) / (4 + 2))
 
 
+@given(st.integers(2, 9), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=60)
+def test_the_two_nearest_centres_are_found_among_equals(n_segments, seed):
+    """However many centres are equally near, the first is the segment and the next one the runner-up."""
+    rng = np.random.default_rng(seed)
+    centres, points = rng.integers(0, 3, (n_segments, 2)), rng.integers(0, 3, (40, 2))
+    placed = CentroidAssigner(centres=centres).assign(points)
+    order = np.argsort(cdist(points, centres), axis=1, kind="stable")
+    np.testing.assert_array_equal(placed.label, order[:, 0])
+    np.testing.assert_array_equal(placed.runner_up, order[:, 1])
+
+
 def test_a_point_on_the_border_goes_to_the_first_segment_without_margin():
     """Of equally near centres the first wins, the second is runner-up, and the margin is 0."""
     placed = CentroidAssigner(centres=np.array([[5.0], [-1.0], [1.0]])).assign(np.array([[0.0]]))

@@ -344,6 +344,14 @@ def test_any_batch_gives_the_same_points(fitted, kind, rows):
     assert fitted[kind].transform(customers.iloc[rows]).tobytes() == together[rows].tobytes()
 
 
+def test_more_customers_than_a_block_are_represented_alike(fitted):
+    """Among thousands of others, the last ones get bit for bit what they get among themselves."""
+    customers = pd.concat([_mixed(70, seed=2)] * 240, ignore_index=True)
+    together = fitted["standard"].transform(customers)
+    assert fitted["standard"].transform(customers.iloc[-70:]).tobytes() == together[-70:].tobytes()
+    assert fitted["standard"].transform(customers.iloc[8150:8220]).tobytes() == together[8150:8220].tobytes()
+
+
 def test_the_tables_memory_layout_does_not_matter(fitted):
     """A table made from one array by rows gives the same bits as one made column by column."""
     numbers = ["money", "margin", "gap", "member"]

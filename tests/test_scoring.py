@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patronage.errors import InvalidInputError
+from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.model import SegmentationModel
 from patronage.scoring import FileOutput, Scored, from_file, model_digest, score
-from patronage.scoring.rows import KnownCustomers
+from patronage.scoring.repetitions import KnownCustomers, hashed
 from tests.scored import N_CUSTOMERS, feature_table, small_model
 
 
@@ -342,8 +342,48 @@ def test_numbers_of_any_type_are_numbers(
 
 
 @pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+@pytest.mark.parametrize("coded", [True, False])
+def test_a_status_of_any_type_is_read(
+    kind: pa.DataType,
+    coded: bool,  # noqa: FBT001
+    model: SegmentationModel,
+    tmp_path: Path,
+) -> None:
+    """Whatever Parquet makes of a few words, and where they come in several groups of rows with other words in each."""
+    status = ["active", "dormant", None, "asleep", "prospect", "active", "active", "dormant"]
+    table = pa.table({"customer_id": list("abcdefgh"), "spend": [1.0] * 8, "zone": ["x"] * 8})
+    table = table.append_column("customer_status", pa.array(status, pa.string()).cast(kind))
+    pq.write_table(table, tmp_path / "f.parquet", row_group_size=3, use_dictionary=coded)
+    run(model, tmp_path / "f.parquet", tmp_path / "s.parquet", chunk_rows=4)
+    assert manifest(tmp_path / "s.parquet")["statuses"] == {"active": 3, "dormant": 2, "prospect": 1}
+    wrong = "customer_status: none of active, dormant, prospect"
+    assert rejected(tmp_path / "s.parquet") == [(3, wrong), (4, wrong)]
+    expected = model.predict(table.to_pandas().drop(index=[2, 3])).reset_index(drop=True)
+    found = pd.read_parquet(tmp_path / "s.parquet").drop(columns="customer_id")
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_a_category_of_statuses_is_read_as_its_words(model: SegmentationModel) -> None:
+    """A model places by them as by texts, and says how many are none; categories may stand in any order."""
+    table = feature_table()
+    coded = table.astype({"customer_status": pd.CategoricalDtype(["prospect", "never seen", "active", "dormant"])})
+    pd.testing.assert_frame_equal(model.predict(coded), model.predict(table), check_exact=True)
+    coded.loc[[3, 4], "customer_status"] = [None, "never seen"]
+    with pytest.raises(InvalidInputError, match=r"column customer_status: 2 value\(s\) are none of active, dormant"):
+        model.predict(coded)
+
+
+@pytest.mark.parametrize(
     ("column", "values"),
-    [("spend", pa.array([0, 1], pa.timestamp("us"))), ("spend", pa.array([[1], [2]])), ("zone", pa.array([[1], [2]]))],
+    [
+        ("spend", pa.array([0, 1], pa.timestamp("us"))),
+        ("spend", pa.array([[1], [2]])),
+        ("zone", pa.array([[1], [2]])),
+        ("customer_status", pa.array([["active"], ["active"]])),
+        ("customer_status", pa.array([b"active", b"active"])),
+    ],
 )
 def test_a_column_of_another_kind_is_told(
     column: str, values: pa.Array, model: SegmentationModel, tmp_path: Path
@@ -374,6 +414,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(limit_bytes: int, model: Segment
     assert (tmp_path / "s.csv").read_text(encoding="utf-8") == "former"
 
 
+@pytest.mark.parametrize("name", ["f.csv", "link.csv", "s.csv.rejected.csv"])
+def test_the_input_is_not_replaced(name: str, model: SegmentationModel, tmp_path: Path) -> None:
+    """Neither the output nor a file beside it may be what the rows come from, under whatever name."""
+    source = written(
+        tmp_path, "customer_id,spend,zone\na,1,x\n", "s.csv.rejected.csv" if "rejected" in name else "f.csv"
+    )
+    (tmp_path / "link.csv").symlink_to(source)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InvalidConfigError, match="output would replace the input; name another output"):
+        run(model, source, tmp_path / ("s.csv" if "rejected" in name else name))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_levels_in_a_csv_are_text_whatever_they_look_like(model: SegmentationModel, tmp_path: Path) -> None:
     """Types are the model's, never guessed: NA is a customer's id, and a level may be called true."""
     source = written(tmp_path, "customer_id,spend,zone\n007,1,true\n7,2.5,\nNA,,x\n")
@@ -388,10 +441,35 @@ def test_a_customer_is_met_once(batches: list[list[int]]) -> None:
     """Exactly the first of each id is new, however the ids come in batches."""
     known, met = KnownCustomers(), set[int]()
     for batch in batches:
-        again = known.repeated(np.array([str(one) for one in batch], dtype=object))
+        again = known.repeated(hashed(pa.array([str(one) for one in batch], pa.string())))
         for one, is_again in zip(batch, again, strict=True):
             assert is_again == (one in met)
             met.add(one)
+
+
+TEXTS = st.one_of(
+    st.none(), st.text(max_size=12), st.sampled_from(["a", "a\0", "a\0\0"]), st.integers(50, 80).map("x".__mul__)
+)
+
+
+@given(st.lists(TEXTS, max_size=20), st.integers(0, 20))
+@settings(deadline=None)
+def test_equal_ids_and_only_those_share_a_hash(texts: list[str | None], first: int) -> None:
+    """Ids of any length and alphabet are told apart, and each has one hash, wherever it stands among others."""
+    ids = pa.array(texts, pa.string())
+    hashes = hashed(ids)
+    assert hashed(ids[first:]).tolist() == hashes[first:].tolist()
+    there = [text for text in texts if text is not None]
+    found = {text: hashed(pa.array([text]))[0] for text in there}
+    assert hashes[[text is not None for text in texts]].tolist() == [found[text] for text in there]
+    assert len(set(found.values())) == len(set(there))
+
+
+def test_ids_that_differ_by_little_share_no_hash() -> None:
+    """Numbers in sequence, with and without zeros before them, and ids that are the same but for their ends."""
+    numbers = range(50_000)
+    for form in ("{}", "{:012d}", "C-{:07d}-DE", "customer-number-{}@shop.example"):
+        assert len(np.unique(hashed(pa.array([form.format(number) for number in numbers])))) == len(numbers)
 
 
 @pytest.mark.parametrize("with_trees", [False, True])

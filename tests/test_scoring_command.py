@@ -70,6 +70,11 @@ def test_databases_are_named_by_url_and_table(folder: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ([], "give either data=… (raw tables) or input=… (a feature table)"),
+        (
+            ["input=f.parquet", "data=complete_journey"],
+            "give data=… (raw tables) or input=… (a feature table), not both",
+        ),
         (["input=f.parquet", "output=s.xls"], "output=s.xls: expected a file ending in"),
         (["input=f.parquet", "chunk_rows=0"], "chunk_rows must be from 1 to"),
         (["input=none.csv"], "no feature table at none.csv"),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from patronage.errors import InvalidInputError
+from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.scoring import FileOutput, Scored, features_of, from_file, from_tables, job, score, write_features
 from patronage.tables import DataSource, TableSource, open_tables
 from tests.scored import small_model
@@ -68,3 +68,18 @@ def test_a_run_over_tables_goes_on_with_the_same_tables_only(tmp_path: Path, mon
             run(tmp_path, resume=True, **changed)
     monkeypatch.setattr(job, "features_of", stop)
     assert run(tmp_path, resume=True).n_customers == 201
+
+
+def test_a_raw_table_is_not_replaced(tmp_path: Path) -> None:
+    """An output that is one of the files that the tables are read from is refused, and the file stays as it was."""
+    tables_of = source().tables
+    tables_of["transactions"].frame.to_csv(tmp_path / "1.csv", index=False)
+    before = (tmp_path / "1.csv").read_bytes()
+    from_files = DataSource("small", {**tables_of, "transactions": TableSource(path=str(tmp_path / "[0-9].csv"))})
+    model = small_model()
+    with open_tables(from_files) as tables:
+        given = from_tables(tables, model, AS_OF)
+        with pytest.raises(InvalidConfigError, match="output would replace the input; name another output"):
+            score(model, given, FileOutput(tmp_path / "1.csv"))
+        score(model, given, FileOutput(tmp_path / "2.csv"))
+    assert (tmp_path / "1.csv").read_bytes() == before

@@ -133,11 +133,8 @@ class Calibration:
 
     def atypicality(self, assignment: Assignment) -> np.ndarray:
         """Distances as quantiles of the segment's training distances; who is in no segment is as far out as can be."""
-        result = np.ones(len(assignment.label))
-        for segment, known in enumerate(self.distances):
-            inside = assignment.label == segment
-            result[inside] = np.interp(assignment.distance[inside], known, QUANTILES)
-        return result
+        curves = [(known, QUANTILES) for known in self.distances]
+        return _by_segment(assignment.distance, assignment.label, curves, otherwise=1.0)
 
     def require_sound(self, n_segments: int) -> None:
         """Check that these are curves of so many segments that were once learned.
@@ -260,8 +257,21 @@ def _isotonic(margin: np.ndarray, stayed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _read(knots: np.ndarray, confidences: np.ndarray, margin: np.ndarray, label: np.ndarray) -> np.ndarray:
-    found = np.full(len(margin), np.nan)
-    for segment, curve in enumerate(confidences):
-        inside = label == segment
-        found[inside] = np.interp(margin[inside], knots, curve)
+    return _by_segment(margin, label, [(knots, curve) for curve in confidences], otherwise=np.nan)
+
+
+def _by_segment(
+    values: np.ndarray, label: np.ndarray, curves: Sequence[tuple[np.ndarray, np.ndarray]], *, otherwise: float
+) -> np.ndarray:
+    """Each value read off its segment's curve, given as knots and what it is there."""
+    # Side by side, a segment's values are found once, not searched for among all others.
+    small = label.astype(np.int16 if len(curves) <= np.iinfo(np.int16).max else int)  # small numbers sort much faster
+    order = np.argsort(small, kind="stable")
+    ordered = values[order]
+    bounds = np.searchsorted(label[order], np.arange(len(curves) + 1))
+    read = np.full(len(values), otherwise)
+    for (knots, heights), start, end in zip(curves, bounds[:-1], bounds[1:], strict=True):
+        read[start:end] = np.interp(ordered[start:end], knots, heights)
+    found = np.empty(len(values))
+    found[order] = read
     return found

@@ -379,14 +379,20 @@ def _prepare(features: pd.DataFrame, declared: Sequence[Feature]) -> pd.DataFram
                     "mend them or leave them empty."
                 )
             columns[feature.name] = numbers
-    return pd.DataFrame(columns, index=features.index)
+    return pd.DataFrame(columns, index=features.index, copy=False)
 
 
 def _status(features: pd.DataFrame) -> np.ndarray:
     """Position of each customer's status in `STATUSES`, of shape (n_customers,)."""
     if "customer_status" not in features.columns:
         return np.zeros(len(features), dtype=int)
-    status = np.asarray(pd.Index(STATUSES).get_indexer(pd.Index(features["customer_status"])))
+    given = features["customer_status"]
+    known = pd.Index(STATUSES)
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        # The last place is that of rows without any.
+        status = np.append(known.get_indexer(given.cat.categories), -1)[given.cat.codes]
+    else:
+        status = np.asarray(known.get_indexer(pd.Index(given)))
     if n_unknown := int((status < 0).sum()):
         raise InvalidInputError(
             f"feature table, column customer_status: {n_unknown:,} value(s) are none of {', '.join(STATUSES)}."

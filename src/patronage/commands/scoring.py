@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -27,14 +26,13 @@ from patronage.validation import check_tables
 
 def run_score(config: dict[str, Any]) -> int:
     """Give every customer its segment."""
-    if (config["input"] is None) == (config["data"] is None):
+    _require_one(config)
+    if config["input"] is None and config["data"] is None:
         raise InvalidConfigError("give either data=… (raw tables) or input=… (a feature table).")
     output, chunk_rows = config["output"], positive("chunk_rows", config["chunk_rows"])
     as_of = day("as_of", config["as_of"])
     target = DatabaseOutput(output, config["output_table"]) if is_url(output) else FileOutput(Path(output))
     target.check()  # before a model is fetched
-    if config["input"] is not None:
-        _require_other(config)
     least = config["min_confidence"]
     if least is not None:
         probability("min_confidence", least)
@@ -55,8 +53,7 @@ def run_score(config: dict[str, Any]) -> int:
 
 def run_export(config: dict[str, Any]) -> int:
     """Write the package, and one file of customers per segment."""
-    if config["input"] is not None and config["data"] is not None:
-        raise InvalidConfigError("give data=… (raw tables) or input=… (a feature table), not both.")
+    _require_one(config)
     output, chunk_rows = Path(config["output"]), positive("chunk_rows", config["chunk_rows"])
     as_of = day("as_of", config["as_of"])
     chosen = ("audience_format", "audience_min_confidence", "next_categories")
@@ -90,14 +87,10 @@ def run_export(config: dict[str, Any]) -> int:
     return 0
 
 
-def _require_other(config: dict[str, Any]) -> None:
-    """Check that the output does not replace the input."""
-    given, output = config["input"], config["output"]
-    # os.path tells that a text longer than any path is none, where pathlib stops.
-    same = given == output or (os.path.exists(given) and os.path.exists(output) and os.path.samefile(given, output))  # noqa: PTH110, PTH121
-    tables = config["input_table"], config["output_table"]
-    if same and (tables[0] is None or tables[0] == tables[1]):
-        raise InvalidConfigError("output would replace the input; name another output.")
+def _require_one(config: dict[str, Any]) -> None:
+    """Check that customers do not come from two places."""
+    if config["input"] is not None and config["data"] is not None:
+        raise InvalidConfigError("give data=… (raw tables) or input=… (a feature table), not both.")
 
 
 @contextmanager

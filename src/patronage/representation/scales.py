@@ -7,4 +7,4 @@ import numpy as np
 
 def signed_log(values: np.ndarray) -> np.ndarray:
     """sign(y)·log1p|y|: the scale on which money is neither ruled by a few nor cut off."""
-    return np.sign(values) * np.log1p(np.abs(values))
+    return np.copysign(np.log1p(np.abs(values)), values)

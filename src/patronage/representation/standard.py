@@ -16,6 +16,7 @@ from patronage.errors import InvalidInputError
 from patronage.representation.scales import signed_log
 
 _RARE = "other levels"
+_BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -154,19 +155,25 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         ndarray of shape (n_customers, n_columns), float64, C-order
         """
         space = np.empty((len(X), len(self.columns_)))
-        scaled: dict[str, np.ndarray] = {}
-        values: np.ndarray
-        for position, column in enumerate(self.columns_):
-            if column.kind in ("level", "rare"):
-                values = X[column.feature].astype("str").isin(column.levels).to_numpy(float)
-            elif column.kind == "missing":
-                values = X[column.feature].isna().to_numpy(float)
-            else:
-                if column.feature not in scaled:
-                    scaled[column.feature] = _scaled(X[column.feature], column.scale, column.levels, column.exponent)
-                values = np.clip(scaled[column.feature], column.low, column.high)
-            values = (values - column.centre) / column.spread
-            space[:, position] = np.where(np.isnan(values), 0.0, values) * column.weight
+        given = [_given(X[column.feature], column) for column in self.columns_]
+        # Column by column, for as many rows as stay in a processor's cache until they are turned.
+        block = np.empty((len(self.columns_), min(len(X), _BLOCK_ROWS)))
+        for start in range(0, len(X), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            here = block[:, : len(space[rows])]
+            for position, column in enumerate(self.columns_):
+                values, known = here[position], given[position][rows]
+                if column.kind == "value":
+                    np.clip(_scaled(known, column.scale, column.exponent), column.low, column.high, out=values)
+                else:
+                    values[:] = known
+                values -= column.centre
+                values /= column.spread
+                missing = np.isnan(values)
+                if missing.any():
+                    values[missing] = 0.0
+                values *= column.weight
+            space[rows] = here.T
         return space
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
@@ -220,7 +227,7 @@ class StandardRepresentation(TransformerMixin, BaseEstimator):
         if feature.scale == "yeo_johnson":
             known = X[feature.name].dropna().to_numpy(float)
             exponent = float(yeojohnson(known)[1]) if len(np.unique(known)) > 1 else 1.0
-        values = _scaled(X[feature.name], feature.scale, feature.levels, exponent)
+        values = _scaled(_numbers(X[feature.name], feature.scale, feature.levels), feature.scale, exponent)
         missing = np.isnan(values)
         columns = []
         if not missing.all():
@@ -271,11 +278,23 @@ def _why_dropped(feature: Feature, values: pd.Series) -> str:
     return "no level is frequent" if feature.scale == "one_hot" else "hardly differs between customers"
 
 
-def _scaled(values: pd.Series, scale: str, levels: tuple[str, ...], exponent: float) -> np.ndarray:
+def _given(values: pd.Series, column: Column) -> np.ndarray:
+    """What a column is made of: numbers not yet scaled, or flags."""
+    if column.kind in ("level", "rare"):
+        return values.astype("str").isin(column.levels).to_numpy()
+    if column.kind == "missing":
+        return values.isna().to_numpy()
+    return _numbers(values, column.scale, column.levels)
+
+
+def _numbers(values: pd.Series, scale: str, levels: tuple[str, ...]) -> np.ndarray:
     if scale == "ordinal":
         order = {level: float(rank) for rank, level in enumerate(levels)}
         return values.map(order).to_numpy(float, na_value=np.nan)
-    numbers = values.to_numpy(float, na_value=np.nan)
+    return values.to_numpy(float, na_value=np.nan)
+
+
+def _scaled(numbers: np.ndarray, scale: str, exponent: float) -> np.ndarray:
     if scale == "log":
         return signed_log(numbers)
     if scale == "yeo_johnson":

@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from patronage import __version__
-from patronage.errors import InvalidInputError, PatronageError
+from patronage.errors import InvalidConfigError, InvalidInputError, PatronageError
 from patronage.features import FeatureTable
 from patronage.journal import Progress, progress, warn
 from patronage.model import BASES, SegmentationModel
 from patronage.scoring.building import features_of, window_of
 from patronage.scoring.databases import database_tables
-from patronage.scoring.outputs import CODED_SCHEMA, Output
+from patronage.scoring.outputs import CODED_SCHEMA, FileOutput, Output
 from patronage.scoring.parts import COPY, Parts, Tally, Unwritten, kept_parts
 from patronage.scoring.provenance import model_digest, name_and_version
-from patronage.scoring.rows import STATUS, RowReader
+from patronage.scoring.rows import RowReader
 from patronage.scoring.sources import Copy, Source, digest_of, file_source, frame_tables
 from patronage.segments import RESERVED_NAMES
 from patronage.tables import Tables
 from patronage.tables.database import without_password
+from patronage.tables.files import resolve_files
 from patronage.writing import replacing
 
 CHUNK_ROWS = 50_000
@@ -49,11 +49,14 @@ class Input:
         Gives the fingerprint of its rows; None for a database, which is copied once and then stays what it was.
     open : callable
         Gives the rows, to be read in chunks; takes an empty `Copy` for what is no file.
+    files : tuple of Path, default ()
+        Files that its rows come from, however they are read.
     """
 
     about: Mapping[str, Any]
     digest: Callable[[], str | None]
     open: Callable[[Copy], Source]
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def from_file(path: Path, model: SegmentationModel, as_of: date | None = None) -
     """A feature table in a file; ``as_of`` is only written down."""
     file_source(path, model)  # tells at once what cannot be read
     about = {"path": str(path), "as_of": None if as_of is None else as_of.isoformat()}
-    return Input(about, lambda: digest_of(path), lambda _: file_source(path, model))
+    return Input(about, lambda: digest_of(path), lambda _: file_source(path, model), (path,))
 
 
 def from_database(url: str, table: str | None, as_of: date | None = None) -> Input:
@@ -119,7 +122,9 @@ def from_tables(
         return copy.source()
 
     about = {"data": tables.source.name, "as_of": window_of(tables, model, as_of).as_of.isoformat()}
-    return Input(about, tables.digest, built)
+    found = [resolve_files(name, table) for name, table in tables.source.tables.items()]
+    files = tuple(Path(file) for one in found for matched in one.values() for file in matched)
+    return Input(about, tables.digest, built, files)
 
 
 def score(
@@ -153,9 +158,12 @@ def score(
     InvalidInputError
         Columns are missing, there is no row that can be scored, the output cannot be written, or the model or the
         input changed since the run that is to be gone on with.
+    InvalidConfigError
+        The output, or a file beside it, would replace a file that the rows come from.
     """
     started = time.perf_counter()
     output.check()
+    _require_other(given, output)
     names = RESERVED_NAMES | {segment.id: segment.name for segment in model.segments}
     beside = output.beside
     with _written(output), kept_parts(beside.with_name(f".{beside.name}.scoring"), resume=resume) as parts:
@@ -205,39 +213,42 @@ def _score_chunks(
     for chunk in source.chunks(reader.columns, chunk_rows, parts.tally.rows):
         checked = reader.read(chunk)
         placed = model.place(checked.features)
-        statuses = checked.features[STATUS].value_counts() if reader.has_status else pd.Series(dtype=int)
         tally = Tally(
             rows=chunk.table.num_rows,
             segments=Counter({ids[code]: int(n) for code, n in enumerate(np.bincount(placed.code)) if n}),
-            statuses=Counter({str(key): int(n) for key, n in statuses.items()}),
+            statuses=checked.statuses,
             reasons=Counter(reason for _, reason in checked.refused),
             unknown=checked.unknown,
         )
+        segments = _numbers(placed.code)
         columns = [
             checked.ids,
-            _coded(placed.code, ids),
-            _coded(placed.code, names),
+            _coded(segments, ids),
+            _coded(segments, names),
             pa.array(placed.confidence, from_pandas=True),
-            _coded(placed.runner_up, ids),
+            _coded(_numbers(placed.runner_up), ids),
             pa.array(placed.atypicality, from_pandas=True),
-            _coded(placed.basis, BASES),
+            _coded(_numbers(placed.basis), BASES),
         ]
         table = pa.table(columns, schema=CODED_SCHEMA)
         parts.add(table, checked.refused, tally)
         done(parts.tally.rows)
 
 
-def _coded(codes: np.ndarray, texts: Sequence[str]) -> pa.DictionaryArray:
-    """Texts by their position; below 0 there is none."""
-    numbers = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(numbers, pa.array(texts, pa.string()))
+def _numbers(codes: np.ndarray) -> pa.Array:
+    """Positions as Arrow has them; below 0 there is none."""
+    nothing = codes < 0
+    return pa.array(codes.astype(np.int32), mask=nothing if nothing.any() else None)
+
+
+def _coded(numbers: pa.Array, texts: Sequence[str]) -> pa.DictionaryArray:
+    """Texts by their position."""
+    return pa.DictionaryArray.from_arrays(numbers, pa.array(texts, pa.string()), safe=False)
 
 
 def _finish(parts: Parts, output: Output, manifest: Mapping[str, Any]) -> Scored:
     """Turn the parts into output, rows set aside and manifest; the manifest appears last."""
-    beside, counts = output.beside, manifest["segments"]
-    path = beside.with_name(beside.name + ".manifest.json")
-    rejected = beside.with_name(beside.name + ".rejected.csv")
+    counts, (path, rejected) = manifest["segments"], _files_beside(output)
     is_any = bool(parts.tally.reasons)
     with replacing(path) as fresh_manifest:
         fresh_manifest.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -258,6 +269,20 @@ def _finish(parts: Parts, output: Output, manifest: Mapping[str, Any]) -> Scored
         rejected if is_any else None,
         path,
     )
+
+
+def _files_beside(output: Output) -> tuple[Path, Path]:
+    """Manifest, and rows set aside."""
+    name = output.beside.name
+    return output.beside.with_name(f"{name}.manifest.json"), output.beside.with_name(f"{name}.rejected.csv")
+
+
+def _require_other(given: Input, output: Output) -> None:
+    # A database's table is safe: whatever has other columns than scored customers have is never replaced.
+    written = [*_files_beside(output), *([output.path] if isinstance(output, FileOutput) else [])]
+    there = [path for path in written if path.exists()]
+    if any(file.exists() and path.samefile(file) for path in there for file in given.files):
+        raise InvalidConfigError("output would replace the input; name another output.")
 
 
 def _why_nobody(tally: Tally) -> str:

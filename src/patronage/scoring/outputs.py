@@ -28,13 +28,9 @@ OUTPUT_SCHEMA = pa.schema(
     ]
 )
 
+CODED = ("segment_id", "segment_name", "runner_up_id", "basis")
 _CODES = pa.dictionary(pa.int32(), pa.string())
-CODED_SCHEMA = pa.schema(
-    [
-        (field.name, _CODES if field.name in ("segment_id", "segment_name", "runner_up_id", "basis") else field.type)
-        for field in OUTPUT_SCHEMA
-    ]
-)
+CODED_SCHEMA = pa.schema([(field.name, _CODES if field.name in CODED else field.type) for field in OUTPUT_SCHEMA])
 """The same with texts that stand in every row as numbers: what parts hold, and outputs are given."""
 
 Write = Callable[[pa.Table], None]
@@ -95,7 +91,8 @@ class FileOutput:
         kind = kind_of(self.path)
         if kind == ".parquet":
             # Without Arrow's own schema in the file, readers take coded texts for what they are: texts.
-            writer = pyarrow.parquet.ParquetWriter(fresh, CODED_SCHEMA, store_schema=False)
+            # Ids and measures differ from row to row: a dictionary of them would be tried for long and given up.
+            writer = pyarrow.parquet.ParquetWriter(fresh, CODED_SCHEMA, store_schema=False, use_dictionary=list(CODED))
             return open_files.enter_context(writer).write_table
         packing = "gzip" if self.path.name.endswith(".gz") else None
         stream = open_files.enter_context(pa.output_stream(str(fresh), compression=packing, buffer_size=2**20))

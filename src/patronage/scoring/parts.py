@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from patronage.errors import InvalidInputError
@@ -121,7 +120,8 @@ class Parts:
         """Keep a finished part; it counts from the moment its line is in the journal."""
         with (
             replacing(self._part(self._n_parts)) as fresh,
-            pa.ipc.new_file(str(fresh), scored.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer,
+            # Not packed: these files live as long as the scoring, and packing took longer than all else about them.
+            pa.ipc.new_file(str(fresh), scored.schema) as writer,
         ):
             writer.write_table(scored)
         self._refused(self._n_parts).unlink(missing_ok=True)  # of a run that was killed before its part counted
@@ -143,10 +143,10 @@ class Parts:
             with pa.ipc.open_file(str(self._part(number))) as reader:
                 yield reader.read_all()
 
-    def ids(self) -> Iterator[np.ndarray]:
+    def ids(self) -> Iterator[pa.ChunkedArray]:
         """Ids of the scored customers, part by part."""
         for table in self.scored():
-            yield table["customer_id"].to_numpy()
+            yield table["customer_id"]
 
     def refused(self) -> Iterator[str]:
         """Lines of the rows set aside, part by part."""

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from patronage.errors import InvalidInputError
 from patronage.features import ACTIVE, DORMANT, PROSPECT
 from patronage.journal import warn
-from patronage.model import SegmentationModel
+from patronage.model import STATUSES, SegmentationModel
+from patronage.scoring.repetitions import KnownCustomers, hashed
 
 CUSTOMER, STATUS = "customer_id", "customer_status"
 NO_ID = "customer_id: missing"
@@ -62,49 +63,15 @@ class Checked:
         The other rows, in their order.
     unknown : Counter
         Feature → usable rows whose category the model has no column for.
+    statuses : Counter
+        Customer status → usable rows; empty where the input does not say.
     """
 
     ids: pa.Array
     features: pd.DataFrame
     refused: list[tuple[int, str]]
     unknown: Counter[str]
-
-
-class KnownCustomers:
-    """Customers met so far, by 64-bit hashes: 8 bytes each, up to twice as much while they are sorted.
-
-    Two of n customers share a hash with probability n²/2⁶⁵: 3 in a million for 10 million customers. The later one
-    would then be set aside as a repetition, in plain sight.
-    """
-
-    def __init__(self) -> None:
-        self._runs: list[np.ndarray] = []
-
-    def repeated(self, ids: np.ndarray) -> np.ndarray:
-        """Tell which ids were met before, here or in an earlier call, and remember all of them."""
-        hashes = pd.util.hash_array(ids, categorize=False)
-        order = np.argsort(hashes)
-        ordered = hashes[order]
-        if (ordered[1:] == ordered[:-1]).any():
-            # Only then does it matter which of the same customers comes first; a stable order takes five times as long.
-            order = np.argsort(hashes, kind="stable")
-        met = np.zeros(len(ids), dtype=bool)
-        met[1:] = ordered[1:] == ordered[:-1]
-        for run in self._runs:
-            # Looking up in order touches memory in order.
-            at = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
-            met |= run[at] == ordered
-        fresh = ordered[~met]
-        if len(fresh):
-            self._runs.append(fresh)
-        # Runs at least halve from one to the next, so there are few to look into.
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            merged = np.concatenate([self._runs.pop(), self._runs.pop()])
-            merged.sort(kind="stable")
-            self._runs.append(merged)
-        again = np.empty(len(ids), dtype=bool)
-        again[order] = met
-        return again
+    statuses: Counter[str]
 
 
 class RowReader:
@@ -144,9 +111,9 @@ class RowReader:
         self.columns = [name for name in wanted if name in columns and name in read]
         self._known = KnownCustomers()
 
-    def remember(self, ids: np.ndarray) -> None:
+    def remember(self, ids: pa.ChunkedArray) -> None:
         """Take customers for met that an earlier run has scored."""
-        self._known.repeated(ids)
+        self._known.repeated(hashed(_plain(ids)))
 
     def read(self, chunk: Chunk) -> Checked:
         """Read one chunk; of several faults of a row the first is told.
@@ -156,71 +123,90 @@ class RowReader:
         InvalidInputError
             A whole column is of a type that cannot be what the model needs.
         """
-        table, n_rows = chunk.table, chunk.table.num_rows
-        reasons = np.full(n_rows, "", dtype=object)
-        usable = np.ones(n_rows, dtype=bool)
-
-        def refuse(rows: np.ndarray, reason: str) -> None:
-            reasons[rows & usable] = reason
-            usable[rows] = False
-
-        for position, reason in chunk.faults.items():
-            refuse(np.arange(n_rows) == position, reason)
-
+        table = chunk.table
+        refusals = _Refusals(table.num_rows)
+        for reason in dict.fromkeys(chunk.faults.values()):
+            torn = np.zeros(table.num_rows, dtype=bool)
+            torn[[position for position, one in chunk.faults.items() if one == reason]] = True
+            refusals.add(torn, reason)
         ids = as_text(CUSTOMER, table[CUSTOMER])
-        refuse(np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(ids), ""), True)), NO_ID)
-        columns: dict[str, Any] = {}
-        active, prospect = np.ones(n_rows, dtype=bool), np.zeros(n_rows, dtype=bool)
+        refusals.add(_blank(ids), NO_ID)
+        status = np.full(table.num_rows, STATUSES.index(ACTIVE))
         if self.has_status:
-            status = as_text(STATUS, table[STATUS])
-            known = pc.is_in(status, pa.array([ACTIVE, DORMANT, PROSPECT]))
-            refuse(~np.asarray(known), NO_STATUS)
-            active, prospect = (np.asarray(pc.fill_null(pc.equal(status, one), False)) for one in (ACTIVE, PROSPECT))
-            columns[STATUS] = status
-        empty = np.ones(n_rows, dtype=bool)
-        for feature in (*self._basis, *self._profile):
-            # A fault in the profile of someone who is not placed by it is none.
-            is_basis = feature.role == "basis"
-            concerned = is_basis | prospect
-            if feature.is_text:
-                text = as_text(feature.name, table[feature.name])
-                nothing = np.asarray(pc.is_null(text))
-                columns[feature.name] = text
-            else:
-                numbers, no_number = as_numbers(feature.name, table[feature.name])
-                if no_number is not None:
-                    refuse(no_number & concerned, NO_NUMBER.format(column=feature.name))
-                infinite = np.isinf(numbers)
-                if infinite.any():
-                    refuse(infinite & concerned, NOT_FINITE.format(column=feature.name))
-                nothing = np.isnan(numbers)
-                columns[feature.name] = numbers
-            if is_basis:
-                empty &= nothing
-        refuse(empty & active, NO_VALUES)
-        texts = ids.to_numpy(zero_copy_only=False)
+            status = status_codes(table[STATUS])
+            refusals.add(status < 0, NO_STATUS)
+        columns = self._values(table, status, refusals)
         # Last, so that only a row that is scored stands in the way of a later one.
-        places = np.flatnonzero(usable)
-        again = np.zeros(n_rows, dtype=bool)
-        again[places] = self._known.repeated(texts[places])
-        refuse(again, REPEATED)
-        refused = [(chunk.first_row + int(row), str(reasons[row])) for row in np.flatnonzero(~usable)]
-        if refused:
+        hashes, usable = hashed(ids), refusals.usable
+        again = np.zeros(table.num_rows, dtype=bool)
+        again[usable] = self._known.repeated(hashes[usable])
+        refusals.add(again, REPEATED)
+        if not refusals.usable.all():
+            usable = refusals.usable
             rows = pa.array(usable)
-            ids = ids.filter(rows)
+            ids, status = ids.filter(rows), status[usable]
             columns = {
                 name: one[usable] if isinstance(one, np.ndarray) else one.filter(rows) for name, one in columns.items()
             }
         unknown = Counter({name: n for name, levels in self._levels.items() if (n := _outside(columns[name], levels))})
-        features = pd.DataFrame(
-            {
-                name: one if isinstance(one, np.ndarray) else pd.Series(pd.array(one, dtype="str"), copy=False)
-                for name, one in columns.items()
-            },
-            index=pd.RangeIndex(len(ids)),
-            copy=False,
-        )
-        return Checked(ids, features, refused, unknown)
+        # pandas takes numbers as they are, without a copy.
+        features: dict[str, Any] = {
+            name: one if isinstance(one, np.ndarray) else pd.Series(pd.array(one, dtype="str"), copy=False)
+            for name, one in columns.items()
+        }
+        statuses = Counter[str]()
+        if self.has_status:
+            features[STATUS] = pd.Categorical.from_codes(status, pd.Index(STATUSES))
+            statuses.update({STATUSES[code]: int(n) for code, n in enumerate(np.bincount(status)) if n})
+        frame = pd.DataFrame(features, index=pd.RangeIndex(len(ids)), copy=False)
+        return Checked(ids, frame, refusals.listed(chunk.first_row), unknown, statuses)
+
+    def _values(self, table: pa.Table, status: np.ndarray, refusals: _Refusals) -> dict[str, np.ndarray | pa.Array]:
+        """Features as numbers and texts; refuses rows whose values cannot be used."""
+        columns: dict[str, np.ndarray | pa.Array] = {}
+        empty, prospect = status == STATUSES.index(ACTIVE), status == STATUSES.index(PROSPECT)
+        for feature in (*self._basis, *self._profile):
+            # A fault in the profile of someone who is not placed by it is none.
+            is_basis = feature.role == "basis"
+            concerned = True if is_basis else prospect
+            if feature.is_text:
+                text = as_text(feature.name, table[feature.name])
+                columns[feature.name], nothing = text, np.asarray(pc.is_null(text))
+            else:
+                numbers, no_number = as_numbers(feature.name, table[feature.name])
+                if no_number is not None:
+                    refusals.add(no_number & concerned, NO_NUMBER.format(column=feature.name))
+                columns[feature.name], nothing = numbers, ~np.isfinite(numbers)
+                if nothing.any():
+                    refusals.add(np.isinf(numbers) & concerned, NOT_FINITE.format(column=feature.name))
+                    nothing = np.isnan(numbers)
+            if is_basis:
+                empty &= nothing
+        refusals.add(empty, NO_VALUES)
+        return columns
+
+
+class _Refusals:
+    """Which rows of a chunk are set aside, and why; of several faults of a row the first one added counts."""
+
+    def __init__(self, n_rows: int) -> None:
+        self._reasons: list[str] = []
+        self._reason_of = np.full(n_rows, -1)
+
+    @property
+    def usable(self) -> np.ndarray:
+        """The other rows, of shape (n_rows,), bool."""
+        return self._reason_of < 0
+
+    def add(self, rows: np.ndarray, reason: str) -> None:
+        """Set these rows aside."""
+        if rows.any():
+            self._reason_of[rows & self.usable] = len(self._reasons)
+            self._reasons.append(reason)
+
+    def listed(self, first_row: int) -> list[tuple[int, str]]:
+        """Row numbers and reasons, where the first row of the chunk has this number."""
+        return [(first_row + int(row), self._reasons[self._reason_of[row]]) for row in np.flatnonzero(~self.usable)]
 
 
 def known_levels(model: SegmentationModel) -> dict[str, pa.Array]:
@@ -243,7 +229,7 @@ def known_levels(model: SegmentationModel) -> dict[str, pa.Array]:
     return {name: pa.array(sorted(levels)) for name, levels in sorted(found.items()) if name in texts}
 
 
-def as_text(name: str, column: pa.ChunkedArray) -> pa.Array:
+def as_text(name: str, column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column as text: 7 and 7.0 are both "7", for whole numbers turn to floats where some are missing."""
     values = _plain(column)
     kind = values.type
@@ -259,6 +245,19 @@ def as_text(name: str, column: pa.ChunkedArray) -> pa.Array:
         integers = pc.cast(pc.if_else(whole, values, pa.scalar(None, pa.float64())), pa.int64())
         return pc.coalesce(pc.cast(integers, pa.string()), pc.cast(values, pa.string()))
     return pc.cast(values, pa.string())
+
+
+def status_codes(column: pa.ChunkedArray) -> np.ndarray:
+    """Position of each status in `STATUSES`, of shape (n_rows,); −1 for what is none."""
+    known = pa.array(STATUSES)
+    if not pa.types.is_dictionary(column.type):
+        return np.asarray(pc.fill_null(pc.index_in(as_text(STATUS, column), known), -1))
+    found = [np.empty(0, np.int32)]
+    for coded in column.chunks:
+        # One look at each different text; the last place is that of rows without any.
+        code = pc.fill_null(pc.index_in(as_text(STATUS, coded.dictionary), known), -1)
+        found.append(np.append(code, -1)[np.asarray(pc.fill_null(coded.indices, -1))])
+    return np.concatenate(found)
 
 
 def as_numbers(name: str, column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -296,8 +295,16 @@ def _numbers_from_text(values: pa.Array) -> tuple[np.ndarray, np.ndarray | None]
     return pc.cast(pc.if_else(readable, trimmed, nothing), pa.float64()).to_numpy(zero_copy_only=False), bad
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array:
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+def _blank(texts: pa.Array) -> np.ndarray:
+    nothing = pc.or_(pc.equal(pc.binary_length(texts), 0), pc.utf8_is_space(texts))
+    return np.asarray(pc.fill_null(nothing, True))
+
+
+def _plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    values = column
+    if isinstance(column, pa.ChunkedArray):
+        # Arrow would copy a chunk that is alone.
+        values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if isinstance(values, pa.ChunkedArray):  # so much text that one array cannot hold it, or no chunk at all
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values

@@ -99,7 +99,11 @@ class ParquetSource:
         self._paths = paths
         with _readable(paths[0]):
             heads = [pyarrow.parquet.read_metadata(path) for path in paths]
-            self.columns = list(pyarrow.parquet.read_schema(paths[0]).names)
+            schema = pyarrow.parquet.read_schema(paths[0])
+        self.columns = list(schema.names)
+        # A few words in so many rows: as numbers they are read at no cost. Other types stay, but Arrow fails on lists.
+        is_plain = self.columns.count(STATUS) == 1 and not pa.types.is_nested(schema.field(STATUS).type)
+        self._coded = [STATUS] if is_plain else []
         self._rows = [head.num_rows for head in heads]
 
     @property
@@ -117,7 +121,7 @@ class ParquetSource:
                 skip_rows -= n_rows
                 yield n_rows
                 continue
-            with _readable(path), pyarrow.parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+            with _readable(path), self._opened(path) as file:
                 groups = range(file.num_row_groups)
                 first = 0
                 while skip_rows >= (n_in_group := file.metadata.row_group(first).num_rows):
@@ -127,6 +131,9 @@ class ParquetSource:
                 for batch in file.iter_batches(chunk_rows, row_groups=groups[first:], columns=list(columns)):
                     yield Piece(pa.Table.from_batches([batch]), {})
             skip_rows = 0
+
+    def _opened(self, path: Path) -> pyarrow.parquet.ParquetFile:
+        return pyarrow.parquet.ParquetFile(path, read_dictionary=self._coded, buffer_size=2**20, pre_buffer=False)
 
 
 class TextSource:
