@@ -430,24 +430,36 @@ def test_a_line_after_as_of_leaves_its_order_alone(computed: Computed) -> None:
 # Who is who
 
 
-def test_customers_are_active_dormant_or_prospects(computed: Computed) -> None:
-    """Orders in the lookback make active, older ones dormant, none or only later ones a prospect."""
+@pytest.mark.parametrize(
+    "feature",
+    [COUNT, replace(COUNT, window_days=30), Feature("n", "lines", "count(*)", empty=0)],
+    ids=["of all orders", "of some orders", "of lines"],
+)
+def test_customers_are_active_dormant_or_prospects(feature: Feature, computed: Computed) -> None:
+    """Orders in the lookback make active, older ones dormant, none or only later ones a prospect; refunds are none."""
     transactions = sales(
         ("active", day(5), 1.0),
         ("active", day(200), 1.0),
+        ("seldom", day(60), 1.0),
         ("dormant", day(91), 1.0),
+        ("returning", day(91), 1.0),
+        ("returning", day(40), -1.0),
+        ("refunded", day(5), -1.0),
         ("later", day(-3), 1.0),
         ("stranger", day(-3), 1.0),
     )
-    customers = pd.DataFrame({"customer_id": ["active", "dormant", "later", "never"]})
-    found = computed(COUNT, transactions=transactions, customers=customers)
+    customers = pd.DataFrame({"customer_id": ["active", "dormant", "later", "never", "refunded"]})
+    found = computed(feature, transactions=transactions, customers=customers)
     assert found.status.to_dict() == {
         "active": "active",
         "dormant": "dormant",
         "later": "prospect",
         "never": "prospect",
+        "refunded": "prospect",
+        "returning": "dormant",
+        "seldom": "active",
     }
-    assert list(found.active.index) == ["active"]
+    assert list(found.active.index) == ["active", "seldom"]
 
 
 def test_buyers_without_a_profile_are_customers(computed: Computed) -> None:
@@ -1185,6 +1197,24 @@ def test_keys_are_the_same_text_whether_stored_as_numbers_or_not(sql: str, compu
     found = [computed(*features, transactions=one, products=products).frame for one in (numbers, texts)]
     pd.testing.assert_frame_equal(*found)
     assert found[0].loc["a", "share_x"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("last", [-(2**31), -(2**31) - 1, 2**31 - 1, 2**31, 2**62])
+@pytest.mark.parametrize("elsewhere", [7, 2**40], ids=["small elsewhere", "large elsewhere"])
+def test_keys_of_any_size_join(last: int, elsewhere: int, computed: Computed) -> None:
+    """Numbers of four bytes and of eight, in one table and in another."""
+    transactions = sales(
+        (last, day(5), 1.0, last, 7), (last, day(5), 3.0, last, last), (8, day(3), 1.0, 4, 7),
+        columns="customer_id ordered_at revenue order_id product_id",
+    )  # fmt: skip
+    products = pd.DataFrame({"product_id": [7, last, elsewhere + 1], "category": ["x", "y", "z"]})
+    customers = pd.DataFrame({"customer_id": [last, 8, elsewhere], "age": [30, 40, 50]})
+    features = (SHARE, COUNT, Feature("age", "customers", "age"), Feature("n_products", "orders", "max(n_products)"))
+    found = computed(*features, transactions=transactions, products=products, customers=customers).frame
+    own = {"age": 30, "n": 1, "n_products": 2, "share_other": 0, "share_x": 0.25, "share_y": 0.75}
+    assert found.loc[str(last)].to_dict() == own
+    assert found.loc["8", "share_x"] == 1
+    assert found.loc[str(elsewhere), "age"] == 50
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"])

@@ -13,7 +13,7 @@ import pytest
 
 from patronage.catalogue import Catalogue, Feature
 from patronage.features import build_features
-from patronage.features.hoisting import hoist
+from patronage.features.hoisting import WORD_BITS, hoist
 from patronage.tables import DataSource, Tables, TableSource, open_tables
 from patronage.windows import Window
 
@@ -167,3 +167,17 @@ def test_many_values_are_counted_by_number(n_values: int, bits: bool, tmp_path: 
     assert ("bitstring_agg" in found.queries["q"]) is bits
     frame = computed(tmp_path, ["count(DISTINCT category)"], products)
     assert frame["f00"].to_dict() == {"a": 4, "b": 2, "c": 1, "e": 2}
+
+
+def test_more_conditions_than_a_word_has_bits_hold_at_the_same_lines(tmp_path: Path) -> None:
+    """Every one of 80 departments has its own share of a customer's money, and what is not listed has none."""
+    n_products = 80
+    products = pd.DataFrame({"product_id": range(n_products), "department": [f"d{i}" for i in range(n_products)]})
+    expressions = [f"sum(revenue) FILTER (WHERE department = 'd{i}')" for i in range(n_products)]
+    expressions.append("sum(revenue) FILTER (WHERE department IS NULL OR department != 'd2')")
+    found = computed(tmp_path, expressions, products)
+    assert found.loc["a"].dropna().to_dict() == {"f01": 10, "f02": 20, "f03": -5, "f80": 12}
+    assert found.loc["e", ["f01", "f05"]].tolist() == [4, 2]
+    with opened(tmp_path, products) as tables:
+        words = hoist(tables, {"q": f"SELECT {', '.join(expressions)} FROM lines"}, {"department"}).words
+    assert [len(held) for held in words.values()] == [WORD_BITS, WORD_BITS, n_products + 1 - 2 * WORD_BITS]

@@ -14,7 +14,7 @@ from patronage.catalogue import Catalogue, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.expressions import columns_of
 from patronage.features.hoisting import hoist
-from patronage.features.relations import MADE_OF, MOMENTS, product_texts
+from patronage.features.relations import MADE_OF, MOMENTS, known_customers, product_texts
 from patronage.features.statement import Statement, start_of
 from patronage.special import special_category
 from patronage.tables import Tables, first_line, quote
@@ -133,14 +133,17 @@ def _compute(
     over_lines = {group: selected[group] for group, members in groups.items() if members[0].relation == "lines"}
     hoisted = hoist(tables, over_lines, product_texts(tables))
     statement = Statement(tables, features, start, as_of, used, hoisted, later=later)
-    parts = ", ".join(f"{quote(group)} AS ({query})" for group, query in {**selected, **hoisted.queries}.items())
+    ordering = next((group for group, members in groups.items() if _has_every_order(members)), None)
+    parts = {**selected, **hoisted.queries, "known": known_customers(tables, quote(ordering) if ordering else None)}
+    # Two parts may read one of them: it is computed once.
+    listed = ", ".join(f"{quote(part)} AS MATERIALIZED ({query})" for part, query in parts.items())
     columns = ", ".join(_outer(feature) for feature in features)
     status = (
         f", CASE WHEN recent THEN '{ACTIVE}' WHEN ordered THEN '{DORMANT}' ELSE '{PROSPECT}' END AS customer_status"
     )
     joins = " ".join(f"LEFT JOIN {quote(group)} USING (customer_id)" for group in groups)
     query = (
-        f", {parts} "
+        f", {listed} "
         f"SELECT known.customer_id::VARCHAR AS customer_id, {columns}{status if with_status else ''} "
         f"FROM known {joins} "
         "ORDER BY known.customer_id::VARCHAR"
@@ -164,6 +167,11 @@ def _group(feature: Feature) -> str:
     return f"of {feature.relation}{days}"
 
 
+def _has_every_order(members: Sequence[Feature]) -> bool:
+    """Whether features of the same rows are of every customer's orders in the lookback."""
+    return members[0].relation == "orders" and members[0].window_days is None
+
+
 def _select(features: Sequence[Feature]) -> str:
     """Features of the same rows."""
     relation, days = features[0].relation, features[0].window_days
@@ -184,13 +192,14 @@ def _expression(feature: Feature) -> str:
         sql = re.sub(r"\$start\b", f"${start_of(feature.window_days)}", sql)
     if feature.is_text:
         return f"({sql}\n)::VARCHAR AS {quote(_inner(feature))}"
-    value = f"({sql}\n)::DOUBLE"
-    return f"CASE WHEN isfinite({value}) THEN round({value}, {DECIMALS}) END AS {quote(_inner(feature))}"
+    return f"({sql}\n)::DOUBLE AS {quote(_inner(feature))}"
 
 
 def _outer(feature: Feature) -> str:
     group = quote(_group(feature))
     column = f"{group}.{quote(_inner(feature))}"
+    if not feature.is_text:
+        column = f"CASE WHEN isfinite({column}) THEN round({column}, {DECIMALS}) END"
     if feature.empty is None:
         return f"{column} AS {quote(feature.name)}"
     empty = f"'{feature.empty:g}'" if feature.is_text else f"{float(feature.empty)!r}::DOUBLE"

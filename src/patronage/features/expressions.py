@@ -67,7 +67,9 @@ def _parsed_sql(tables: Tables, feature: Feature, given: str) -> list[Any]:
     found, plain = (tree["statements"][0]["node"] for tree in trees)
     chosen = found.pop("select_list", [])
     plain.pop("select_list")
-    if len(trees[0]["statements"]) != 1 or len(chosen) != 1 or found != plain:
+    # Parentheses around nothing are a row of no values.
+    nothing = len(chosen) == 1 and chosen[0].get("function_name") == "row" and not chosen[0]["arguments"]
+    if len(trees[0]["statements"]) != 1 or len(chosen) != 1 or found != plain or nothing:
         raise InvalidConfigError(f"feature {feature.name}: sql must be a single expression.")
     return list(chosen)
 

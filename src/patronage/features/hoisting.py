@@ -7,7 +7,7 @@ part of the time that shares by department need, and telling categories apart by
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,10 @@ _COMPARISONS = frozenset({
 _MOST_BITS = 4096
 """Up to so many values, half a kilobyte a customer, bits take less time and room than a table of those seen."""
 
+WORD_BITS = 31
+"""So many conditions are kept in one whole number of a product: a join hands it on at a fraction of what so many
+columns take."""
+
 _CONNECTIVES = frozenset({"CONJUNCTION_AND", "CONJUNCTION_OR", "OPERATOR_NOT"})
 
 
@@ -31,15 +35,18 @@ class Hoisted:
     Attributes
     ----------
     queries : mapping
-        Name → statement, which reads the columns named in ``conditions`` and ``numbered``.
+        Name → statement, which reads the columns named in ``conditions``, ``words`` and ``numbered``.
     conditions : mapping
         Column → SQL condition over a product's text columns.
+    words : mapping
+        Column → conditions that it holds as bits, the first one in the lowest; a bit is set where one is true.
     numbered : mapping
         Column → the text column whose values it numbers.
     """
 
     queries: Mapping[str, str] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     numbered: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,7 +84,7 @@ def hoist(
         plain = _parsed(tables, "SELECT 1")
         _chosen(plain)[:] = [condition]
         conditions[name] = _printed(tables, plain).removeprefix("SELECT ")
-    return Hoisted(replaced, conditions, found.numbered)
+    return Hoisted(replaced, conditions, found.words, found.numbered)
 
 
 class _Hoisting:
@@ -85,6 +92,7 @@ class _Hoisting:
         self.tables = tables
         self.texts = texts
         self.conditions: dict[str, tuple[str, Any]] = {}  # by what they say, wherever they stand
+        self.words: dict[str, list[str]] = {}
         self.numbered: dict[str, str] = {}
 
     def replaced(self, node: Any) -> Any:  # noqa: ANN401 - JSON
@@ -95,11 +103,36 @@ class _Hoisting:
         if not isinstance(node, dict) or node.get("class") == "LAMBDA":
             return node
         if self._is_condition(node):
-            name = f"condition {len(self.conditions) + 1}"
-            return _column(self.conditions.setdefault(_said(node), (name, node))[0])
+            return _column(self._named(node))
         if self._is_distinct_count(node):
             node = self._counted(node)
-        return {key: self.replaced(value) for key, value in node.items()}
+        return {key: self._cut(value) if key == "filter" else self.replaced(value) for key, value in node.items()}
+
+    def _named(self, condition: Any) -> str:  # noqa: ANN401 - JSON
+        """Column of a condition."""
+        return self.conditions.setdefault(_said(condition), (f"condition {len(self.conditions) + 1}", condition))[0]
+
+    def _cut(self, node: Any) -> Any:  # noqa: ANN401 - JSON
+        """What an aggregate leaves rows out by: there false and unknown are the same, and a bit says all of it."""
+        if not isinstance(node, dict):
+            return node
+        if self._is_condition(node):
+            word, bit = self._bit(self._named(node))
+            return _chosen(_parsed(self.tables, f"SELECT {quote(word)} & {1 << bit} != 0"))[0]
+        if node.get("type") == "CONJUNCTION_AND":
+            return {**node, "children": [self._cut(one) for one in node["children"]]}
+        return self.replaced(node)
+
+    def _bit(self, name: str) -> tuple[str, int]:
+        """The word that holds a condition, and its place there."""
+        for word, held in self.words.items():
+            if name in held:
+                return word, held.index(name)
+        if not self.words or len(held) == WORD_BITS:
+            word, held = f"answers {len(self.words) + 1}", []
+            self.words[word] = held
+        held.append(name)
+        return word, len(held) - 1
 
     def _counted(self, node: Mapping[str, Any]) -> dict[str, Any]:
         """A distinct count of a text as one of its numbers; of few as the number of bits that they set."""

@@ -85,30 +85,42 @@ def product_texts(tables: Tables) -> set[str]:
     return texts - own
 
 
-def known_customers(tables: Tables) -> str:
+def known_customers(tables: Tables, ordering: str | None = None) -> str:
     """SQL of the customers known at ``as_of``, and whether they ordered before it and within the lookback.
 
     Without a transactions table nobody can have ordered: then all known customers count as active.
+
+    Parameters
+    ----------
+    tables : Tables
+    ordering : str, optional
+        A part of the statement with one row for every customer in ``orders``, where there is one: then only what is
+        older than the lookback needs to be read once more.
     """
-    ordered = (
-        "SELECT customer_id, true AS ordered, bool_or(ordered_at >= $start) AS recent "
-        "FROM keyed_transactions WHERE ordered_at < $as_of AND customer_id IS NOT NULL AND revenue >= 0 "
-        f"AND {_about('< $as_of +')} GROUP BY customer_id"
-    )
-    dated = tables.has("customers", "signed_up_at")
-    there = " AND (signed_up_at IS NULL OR signed_up_at < $as_of)" if dated else ""
-    flag = "false" if tables.has("transactions") else "true"
-    listed = (
-        f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM keyed_customers "
-        f"WHERE customer_id IS NOT NULL{there}"
-    )
-    if not tables.has("transactions"):
-        return listed
-    if not tables.has("customers"):
-        return ordered
+    parts = []
+    if tables.has("transactions"):
+        until = "$start" if ordering is not None else "$as_of"
+        recent = "false" if ordering is not None else "bool_or(ordered_at >= $start)"
+        parts.append(
+            f"SELECT customer_id, true AS ordered, {recent} AS recent FROM keyed_transactions "
+            f"WHERE ordered_at < {until} AND {_about(f'< {until} +')} AND customer_id IS NOT NULL AND revenue >= 0 "
+            "GROUP BY customer_id"
+        )
+        if ordering is not None:
+            parts.append(f"SELECT customer_id, true AS ordered, true AS recent FROM {ordering}")
+    if tables.has("customers"):
+        dated = tables.has("customers", "signed_up_at")
+        there = " AND (signed_up_at IS NULL OR signed_up_at < $as_of)" if dated else ""
+        flag = "false" if tables.has("transactions") else "true"
+        parts.append(
+            f"SELECT customer_id, {flag} AS ordered, {flag} AS recent FROM keyed_customers "
+            f"WHERE customer_id IS NOT NULL{there}"
+        )
+    if len(parts) == 1:
+        return parts[0]
     return (
-        f"SELECT customer_id, bool_or(ordered) AS ordered, bool_or(recent) AS recent "
-        f"FROM ({ordered} UNION ALL {listed}) GROUP BY customer_id"
+        "SELECT customer_id, bool_or(ordered) AS ordered, bool_or(recent) AS recent "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY customer_id"
     )
 
 
@@ -176,11 +188,15 @@ def _answers_of_lines(tables: Tables, hoisted: Hoisted) -> str:
     texts = ", ".join(f"NULL::VARCHAR AS {quote(text)}" for text in sorted(product_texts(tables)))
     unlisted = tables.row(f"SELECT {', '.join(hoisted.conditions.values())} FROM (SELECT {texts})")
     columns = ""
-    for name, answer in zip(hoisted.conditions, unlisted, strict=True):
+    answers = dict(zip(hoisted.conditions, unlisted, strict=True))
+    for name, answer in answers.items():
         column = f"p.{quote(name)}"
         if answer is not None:  # a CASE for every condition would take what hoisting saves
             column = f'CASE WHEN p."key of product_id" IS NULL THEN {answer} ELSE {column} END AS {quote(name)}'
         columns += f", {column}"
+    for word, held in hoisted.words.items():
+        unset = sum(1 << bit for bit, name in enumerate(held) if answers[name])
+        columns += f", coalesce(p.{quote(word)}, {unset}) AS {quote(word)}"
     return columns
 
 
@@ -192,17 +208,19 @@ def _about(bound: str) -> str:
 def _products(tables: Tables, hoisted: Hoisted) -> str:
     """One row per product, with what is asked of it."""
     key = '"key of product_id"'
-    products = f"SELECT {past(tables, 'products')}, {key} FROM keyed_products"
-    if tables.scalar(f"SELECT count({key}) - count(DISTINCT {key}) FROM keyed_products") == 0:
-        # Grouped, DuckDB knows that each stands once, and leaves out the join where nothing is read of products.
-        columns = "".join(f", any_value({quote(column)}) AS {quote(column)}" for column in tables.columns["products"])
-        products = f"SELECT {key}{columns} FROM ({products}) GROUP BY {key}"
-    asked = "".join(f", {condition} AS {quote(name)}" for name, condition in hoisted.conditions.items())
-    asked += "".join(
-        f", CASE WHEN {quote(text)} IS NOT NULL THEN dense_rank() OVER (ORDER BY {quote(text)}) END AS {quote(name)}"
-        for name, text in hoisted.numbered.items()
-    )
-    return f"SELECT *{asked} FROM ({products})" if asked else products
+    asked = {name: f"({condition})" for name, condition in hoisted.conditions.items()}
+    for word, held in hoisted.words.items():
+        bits = (f"CASE WHEN {hoisted.conditions[name]} THEN {1 << bit} ELSE 0 END" for bit, name in enumerate(held))
+        asked[word] = f"({' + '.join(bits)})::INTEGER"
+    for number, text in hoisted.numbered.items():
+        asked[number] = f"CASE WHEN {quote(text)} IS NOT NULL THEN dense_rank() OVER (ORDER BY {quote(text)}) END"
+    answers = "".join(f", {sql} AS {quote(name)}" for name, sql in asked.items())
+    products = f"SELECT *{answers} FROM (SELECT {past(tables, 'products')}, {key} FROM keyed_products)"
+    if tables.scalar(f"SELECT count({key}) - count(DISTINCT {key}) FROM keyed_products") > 0:
+        return products
+    # Grouped, DuckDB knows that each stands once, and leaves out the join where nothing is read of products.
+    columns = "".join(f", any_value({quote(name)}) AS {quote(name)}" for name in (*tables.columns["products"], *asked))
+    return f"SELECT {key}{columns} FROM ({products}) GROUP BY {key}"
 
 
 def _has_margin(tables: Tables) -> bool:
@@ -218,7 +236,7 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
     has = tables.columns["transactions"]
     # Lines without an order id are one order a day.
     key, day, order_id = '"key of order_id"', "ordered_at::DATE", "min(order_id)"
-    grouping, tie = f"{key}, CASE WHEN {key} IS NULL THEN {day} END", f", {key}::VARCHAR"
+    grouping, tie = f"{key}, CASE WHEN {key} IS NULL THEN {day} END", f", {key}"
     if "order_id" not in has:
         key, grouping, tie, order_id = f"{day} AS {key}", day, "", f"min({day})::VARCHAR"
     columns = {"n_lines": "count(*)", "order_id": order_id}

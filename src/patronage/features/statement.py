@@ -13,7 +13,7 @@ import pyarrow as pa
 from patronage.catalogue import Feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.hoisting import Hoisted
-from patronage.features.relations import known_customers, relations_of
+from patronage.features.relations import relations_of
 from patronage.tables import Tables, first_line
 from patronage.windows import Window
 
@@ -40,8 +40,7 @@ class Statement:
             self.bound[start_of(days)] = self.bound["as_of"] - timedelta(days=days)
         # DuckDB wants every bound value used, whatever the features read.
         dates = ", ".join(f"${name} AS {name}_" for name in self.bound)
-        # Who is known stands first: further down, `customers` is the relation, in which later dates are emptied.
-        parts = {"known": known_customers(tables), **self.relations, "patronage_dates": f"SELECT {dates}"}
+        parts = {**self.relations, "patronage_dates": f"SELECT {dates}"}
         self.with_relations = "WITH " + ", ".join(
             f"{name} AS NOT MATERIALIZED ({query})" for name, query in parts.items()
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,7 @@ class Mapped:
     ----------
     columns, readings, notes
     whole : mapping
-        Keys that are whole numbers in the source → SQL of the number.
+        Keys that are whole numbers in the source → INTEGER, or BIGINT where they do not fit.
     stored : mapping
         Columns of moments by which rows are cut → SQL of the moment as it is stored, on whatever clock.
     picked : mapping
@@ -86,9 +86,13 @@ class Mapped:
     rows: str
     distinct: bool
 
-    def selection(self, whole: Collection[str] = ()) -> str:
-        """SQL of the canonical rows, and of columns to group and join by; keys named in ``whole`` are numbers there."""
-        numbers = {column: self.whole[column] for column in whole if column in self.whole}
+    def selection(self, whole: Mapping[str, str]) -> str:
+        """SQL of the canonical rows, and of columns to group and join by; keys in ``whole`` are numbers there."""
+        numbers = {
+            column: f"{quote(self.readings[column].source)}::{sql_type}"
+            for column, sql_type in whole.items()
+            if column in self.whole
+        }
         columns = {column: sql if column in KEYED else numbers.get(column, sql) for column, sql in self.picked.items()}
         columns |= {
             f"key of {column}": numbers.get(column, self.picked[column]) for column in KEYED if column in columns
@@ -164,11 +168,12 @@ class _Mapping:
                 for column, source in taken.items()
             }
         picked = {column: _called(column, reading) for column, reading in readings.items()}
-        whole = {
-            column: f"{quote(taken[column])}::BIGINT"
-            for column in SHARED_KEYS
-            if column in self.kinds and column in taken and types[taken[column]] in _FITS_BIGINT
-        }
+        with told(option):
+            whole = {
+                column: self._narrowest(taken[column])
+                for column in SHARED_KEYS
+                if column in self.kinds and column in taken and types[taken[column]] in _FITS_BIGINT
+            }
         distinct = self.table.duplicates == "drop"
         # Rows that equal another by the data's clock may differ by the clock they are stored in.
         stored = {
@@ -183,6 +188,12 @@ class _Mapping:
         self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
         return Mapped(columns, canonical, tuple(self.notes), whole, stored, picked, rows, distinct)
+
+    def _narrowest(self, source: str) -> str:
+        """The narrower of two types that holds a column's whole numbers."""
+        extent = f"SELECT min({quote(source)}), max({quote(source)}) FROM raw_{self.name}"
+        least, greatest = self.connection.execute(extent).fetchall()[0]  # Parquet knows it without reading a row
+        return "INTEGER" if least is None or -(2**31) <= least <= greatest < 2**31 else "BIGINT"
 
     def _require_one_query(self, option: str, sql: str) -> None:
         """Check that what the configuration adds makes no further statement: one could write files."""

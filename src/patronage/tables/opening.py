@@ -16,7 +16,7 @@ from patronage.errors import InvalidConfigError, InvalidInputError, PatronageErr
 from patronage.tables.canonical import CANONICAL, POLICIES, DataSource, TableSource
 from patronage.tables.clock import require_zone
 from patronage.tables.files import in_utf8, resolve_files
-from patronage.tables.mapping import Mapped, map_table, option_of
+from patronage.tables.mapping import SHARED_KEYS, Mapped, map_table, option_of
 from patronage.tables.sql import Reading, quote_text
 
 
@@ -136,10 +136,15 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
 def _create_keyed_views(connection: duckdb.DuckDBPyConnection, opened: Mapping[str, Mapped]) -> None:
     """Make the views ``keyed_<table>``: the same rows, with keys as numbers where every table has them as numbers.
 
-    Features group millions of rows by these keys, and numbers take a fraction of the time and memory of their texts.
+    Features group millions of rows by these keys, and numbers take a fraction of the time and memory of their texts;
+    to tell products of an order apart takes a third less by four bytes than by eight.
     """
+    whole: dict[str, str] = {}
+    for key in SHARED_KEYS:
+        types = [one.whole.get(key) for one in opened.values() if key in one.readings]
+        if types and None not in types:
+            whole[key] = "BIGINT" if "BIGINT" in types else "INTEGER"
     for name, mapped in opened.items():
-        whole = {key for key in mapped.whole if all(key in one.whole for one in opened.values() if key in one.readings)}
         connection.execute(f"CREATE VIEW keyed_{name} AS {mapped.selection(whole)}")
 
 

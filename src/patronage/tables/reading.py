@@ -100,7 +100,8 @@ class Reader:
 
     def _are_days(self, moment: str) -> bool:
         """Whether moments are days without a clock: a day is the same day in every zone."""
-        query = f"SELECT coalesce(bool_and({moment} = date_trunc('day', {moment})), true) FROM raw_{self.name}"
+        # The first one with a clock ends the search.
+        query = f"SELECT NOT EXISTS (FROM raw_{self.name} WHERE {moment} != date_trunc('day', {moment}))"
         return bool(self.connection.execute(query).fetchall()[0][0])
 
     def _local(self, moment: str, sql_type: str) -> str:
