@@ -199,6 +199,63 @@ def test_of_equally_near_points_the_first_of_the_search_tree_is_joined(order):
     assert placed.label.tolist() == [expected]
 
 
+def _first_found(column, order, min_samples):
+    """Point, numbered as in the column, that scikit-learn's tree of the points in another order finds first from 0."""
+    return order[KDTree(column[order, np.newaxis]).query(np.zeros((1, 1)), k=2 * min_samples)[1][0, 0]]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_of_equally_near_points_of_a_cluster_the_first_decides_where_one_left_at_its_birth(order):
+    """A row at the density of the birth stays where the point that it joins left there and then, else it climbs."""
+    column, order = np.array([1.0, -1.0, 1.5, 3.0]), list(order)
+    left = np.array([1 / 1.5, 9.0, 9.0, 9.0])[order]
+    born = np.array([0.0, 1 / 1.5])
+    assigner = _by_hand(column[order], [0.5] * 4, [0] * 4, min_samples=2, point_lambda=left, cluster_lambda=born)
+    expected = 0 if _first_found(column, order, 2) == 0 else UNASSIGNED
+    assert assigner.assign(np.zeros((1, 1))).label.tolist() == [expected]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
+def test_of_equally_near_points_of_a_cluster_the_first_says_who_is_runner_up(order):
+    """Two points in one segment are equally near the row, and another segment is nearest to each of them."""
+    column, order = np.array([1.0, -1.0, 1.5, 8.0, -8.0]), list(order)
+    labels = np.array([0, 0, 0, 1, 2])[order]
+    placed = _by_hand(column[order], [0.5] * 5, labels, min_samples=2).assign(np.zeros((1, 1)))
+    assert placed.label.tolist() == [0]
+    assert placed.runner_up.tolist() == [1 if _first_found(column, order, 2) == 0 else 2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_points_equally_near_but_for_rounding_come_as_scikit_learn_measures_them(seed):
+    """Squares added in another order differ in the last bit, and the point that is nearer by that bit is joined."""
+    rng = np.random.default_rng(seed)
+    away = rng.normal(size=10)
+    points = np.vstack([[rng.permutation(away) for _ in range(4)], [2 * away, 3 * away]])
+    query = np.zeros((1, 10))
+    nearest = KDTree(points).query(query, k=6)[1][0, 0]
+    placed = _by_hand([0.0] * 6, [0.0] * 6, [0, 1, 2, 3, 0, 0], min_samples=4, points=points).assign(query)
+    assert placed.label.tolist() == [nearest]
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("scale", ["counts", "log", "standard"])
+def test_places_tied_counts_as_approximate_predict_does(n_columns, scale):
+    """New customers described by counts, raw or scaled: labels, strengths and runners-up are those of hdbscan."""
+    rng = np.random.default_rng(n_columns)
+    means = np.array([[1, 5, 15, 3, 8], [15, 1, 5, 8, 3], [5, 15, 1, 5, 5]])[:, :n_columns]
+    counts = rng.poisson(means[rng.integers(0, 3, 1800)]).astype(float)
+    points = counts if scale == "counts" else np.log1p(counts)
+    if scale == "standard":
+        points = (counts - counts.mean(axis=0)) / counts.std(axis=0)
+    fitted = _fit(points[:600], min_cluster_size=10, min_samples=6, cluster_selection_method="leaf")
+    labels, strengths = _predict_in_selected_clusters(fitted, points)
+    placed = DensityAssigner.from_hdbscan(fitted, noise="keep").assign(points)
+    assert labels.max() > 0
+    np.testing.assert_array_equal(placed.label, labels)
+    np.testing.assert_allclose(placed.margin, strengths, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(placed.runner_up, _runner_up(fitted, points, placed.label))
+
+
 def _around(row):
     """Thirty points of ten dimensions, and of the three nearest to the row: which, and how far scikit-learn says."""
     rng = np.random.default_rng(row)

@@ -145,8 +145,15 @@ class DensityAssigner:
             cluster_max_lambda=cluster_max_lambda,
         )
         tolerance = float(self._tolerance)
-        self._neighbours = Neighbours(self._points, self._core_distances, int(self._min_samples), tolerance)
         self._segments = NearestSegments(self._points, self._labels, tolerance)
+        alike = np.column_stack([*self._tree.departures(), *self._segments.of_points()])
+        self._neighbours = Neighbours(
+            self._points,
+            self._core_distances,
+            kind=np.unique(_as_bytes(alike), return_inverse=True)[1],
+            min_samples=int(self._min_samples),
+            tolerance=tolerance,
+        )
 
     def _check_values(self) -> None:
         """Check what is searched among and divided by: nothing later fails."""
@@ -238,7 +245,7 @@ class DensityAssigner:
         ValueError
             If ``points`` has another shape or a value that is not finite.
         """
-        points = checked_points(points, self._points.shape[1], "DensityAssigner")
+        points, where = _distinct(checked_points(points, self._points.shape[1], "DensityAssigner"))
         label = np.empty(len(points), dtype=np.int64)
         runner_up = np.empty(len(points), dtype=np.int64)
         strength = np.empty(len(points))
@@ -254,4 +261,24 @@ class DensityAssigner:
             if self._noise == "nearest":
                 label[these] = runner_up[these]
                 runner_up[these] = self._segments.other(points[these], label[these])
-        return Assignment(label=label, runner_up=runner_up, margin=strength, distance=1.0 - strength, found=found)
+        return Assignment(
+            label=label[where],
+            runner_up=runner_up[where],
+            margin=strength[where],
+            distance=1.0 - strength[where],
+            found=found[where],
+        )
+
+
+def _distinct(points: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
+    """Rows that differ, and which of them every row is: counts repeat, and placing a row takes far longer than this."""
+    column = np.sort(points[:, 0])
+    if (column[1:] != column[:-1]).all():  # far quicker to see than to sort rows
+        return points, slice(None)
+    _, first, where = np.unique(_as_bytes(points), return_index=True, return_inverse=True)
+    return points[first], where
+
+
+def _as_bytes(rows: np.ndarray) -> np.ndarray:
+    """One value per row of a matrix in C-order: equal where rows are equal bit for bit."""
+    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()

@@ -67,6 +67,21 @@ class CondensedTree:
             "cluster_max_lambda": self._cluster_max_lambda,
         }
 
+    def departures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where every training point left, as far as it matters to rows that join it.
+
+        Returns
+        -------
+        cluster : ndarray of shape (n_points,), int
+        at : ndarray of shape (n_points,), float
+            The density at which it left, if not above that at which its cluster was born; else infinity. Rows that
+            join points with the same cluster and density here, at an equal reach, fall out alike: at a density above
+            the birth all of them stay, at one below all of them climb, and only at the birth itself do those stay
+            whose point left there and then.
+        """
+        born = self._cluster_lambda[self._point_cluster]
+        return self._point_cluster, np.where(self._point_lambda > born, np.inf, self._point_lambda)
+
     def fall_out(self, joined: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Segment and strength of rows, from the points that they joined and the reach to those.
 

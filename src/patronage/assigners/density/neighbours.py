@@ -24,21 +24,31 @@ class Neighbours:
     ----------
     points : ndarray of shape (n_points, n_dimensions), float
     core_distances : ndarray of shape (n_points,), float
+    kind : ndarray of shape (n_points,), int
+        Equal for points that place a row alike whichever of them it joins, at an equal reach.
     min_samples : int
     tolerance : float
         0 is exact; else every neighbour may be farther than the one of its rank, at most by this share, further ones
         are not looked at, and equally near ones come in the order of SciPy's tree.
     """
 
-    def __init__(self, points: np.ndarray, core_distances: np.ndarray, min_samples: int, tolerance: float) -> None:
-        self._points, self._core_distances = points, core_distances
+    def __init__(
+        self,
+        points: np.ndarray,
+        core_distances: np.ndarray,
+        *,
+        kind: np.ndarray,
+        min_samples: int,
+        tolerance: float,
+    ) -> None:
+        self._points, self._core_distances, self._kind = points, core_distances, kind
         self._min_samples, self._tolerance = min_samples, tolerance
         self._quick = cKDTree(points, leafsize=LEAF_SIZE)
         # hdbscan keeps its training points in this kind of tree: equally near points come in the same order.
         self._careful = KDTree(points)
 
     def join(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Training point that every row joins, and the reach to it.
+        """Training point that every row joins, or one of its kind, and the reach to it.
 
         Parameters
         ----------
@@ -52,40 +62,45 @@ class Neighbours:
         distance, neighbour = self._quick.query(points, k=self._min_samples + 1, eps=self._tolerance)
         near_enough = np.isfinite(distance[:, -1])  # a square overflows: SciPy finds nobody
         neighbour[~near_enough] = 0
-        first, reach, joined = self._easiest(distance, neighbour)
         if self._tolerance > 0.0:
+            joined, reach = self._easiest(distance, neighbour)
             final = near_enough
         else:
-            final = near_enough & self._settled(distance, neighbour, first, reach)
+            joined, settled = self._settled(distance, neighbour)
             reach = self._as_hdbscan_measures(points, neighbour[:, -1])
+            final = near_enough & settled
 
         rest = np.flatnonzero(~final)
         if rest.size > 0:
             n_neighbours = min(2 * self._min_samples, len(self._points))
-            _, reach[rest], joined[rest] = self._easiest(*self._careful.query(points[rest], k=n_neighbours))
+            joined[rest], reach[rest] = self._easiest(*self._careful.query(points[rest], k=n_neighbours))
         return joined, reach
 
-    def _easiest(self, distance: np.ndarray, neighbour: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which of the neighbours is reached most easily, the first of several; the reach to it; its number."""
+    def _easiest(self, distance: np.ndarray, neighbour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the neighbours is reached most easily, the first of several; the reach to it."""
         core = distance[:, self._min_samples, np.newaxis]
         reach = np.maximum(np.maximum(distance, core), self._core_distances[neighbour])
         first = reach.argmin(axis=1)
         rows = np.arange(len(first))
-        return first, reach[rows, first], neighbour[rows, first]
+        return neighbour[rows, first], reach[rows, first]
 
-    def _settled(self, distance: np.ndarray, neighbour: np.ndarray, first: np.ndarray, reach: np.ndarray) -> np.ndarray:
-        """Whether more neighbours, or another order of equally near ones, cannot change whom a row joins.
+    def _settled(self, distance: np.ndarray, neighbour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Whom a row joins, at a reach of core(x), and whether more neighbours or another order cannot change that.
 
-        No reach is below core(x), so the first neighbour to attain it wins, however many more are looked at. What is
-        equal but for rounding is not settled here.
+        No reach is below core(x), so the first neighbour to attain it wins, however many more are looked at. That is
+        the first one whose core distance is surely below core(x); or one that is equally near, or nearer with an
+        equal core distance, equal but for rounding. Settled is a row where all of these are neighbours found, and of
+        one kind.
         """
-        core = distance[:, -1]
-        looked_at = np.arange(distance.shape[1]) <= first[:, np.newaxis]
-        tied = distance[:, 1:] <= distance[:, :-1] * (1 + _ROUNDING)
-        close = np.abs(self._core_distances[neighbour] - core[:, np.newaxis]) <= core[:, np.newaxis] * _ROUNDING
-        unsure = (tied & looked_at[:, :-1]).any(axis=1) | (close & looked_at).any(axis=1)
-        settled: np.ndarray = (reach == core) & (first < self._min_samples) & ~unsure
-        return settled
+        core, of_neighbours = distance[:, -1:], self._core_distances[neighbour]
+        surely = of_neighbours <= core * (1 - _ROUNDING)
+        rows, first = np.arange(len(distance)), surely.argmax(axis=1)
+        joined = neighbour[rows, first]
+        farthest = distance[rows, first, np.newaxis] * (1 + _ROUNDING)
+        rival = (distance <= farthest) & (of_neighbours <= core * (1 + _ROUNDING))
+        alike = self._kind[neighbour] == self._kind[joined, np.newaxis]
+        settled: np.ndarray = surely[rows, first] & (farthest < core)[:, 0] & (alike | ~rival).all(axis=1)
+        return joined, settled
 
     def _as_hdbscan_measures(self, points: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
         """Distances to neighbours, with squares added in the order of the columns as scikit-learn's tree does.

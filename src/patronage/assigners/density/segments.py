@@ -83,6 +83,10 @@ class NearestSegments:
         """
         return np.where(self._nearest[joined] == label, self._next[joined], self._nearest[joined])
 
+    def of_points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of every training point the nearest segment, which is its own where it has one, and the next one."""
+        return self._nearest, self._next
+
     def _measure(self, points: np.ndarray, wanted: np.ndarray, distance: np.ndarray) -> None:
         """Write the distance of rows to the nearest point of segments, both where ``wanted``."""
         for number, tree in enumerate(self._trees):
