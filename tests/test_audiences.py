@@ -148,9 +148,30 @@ def test_a_former_export_is_replaced_as_a_whole(folder: Path) -> None:
     export(model, Path("ex"), customers(model), AudienceOptions("parquet"))
     export(model, Path("ex"), customers(model))
     assert {path.suffix for path in (folder / "ex" / "audiences").iterdir()} == {".csv"}
-    export(model, Path("ex"))
     assert {path.name for path in folder.iterdir()} == {"m", "f.parquet", "ex"}
-    assert not (folder / "ex" / "audiences").exists()
+
+
+def test_a_model_alone_replaces_a_model_alone(folder: Path) -> None:
+    """Today's model takes the place of yesterday's, and audiences may join it."""
+    model = small_model()
+    export(model, Path("ex"))
+    export(model, Path("ex"))
+    assert {path.name for path in (folder / "ex").iterdir()} == {"model", "manifest.json"}
+    export(model, Path("ex"), customers(model))
+    assert (folder / "ex" / "audiences" / "index.csv").is_file()
+
+
+def test_a_model_alone_does_not_replace_audiences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who forgets to name the customers loses none: one line says which option is missing, and all is as it was."""
+    model = small_model()
+    export(model, Path("ex"), customers(model))
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert main(["export", "model=m", "output=ex", "quiet=true"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    n_files = len(list((folder / "ex" / "audiences").iterdir()))
+    assert f"output=ex holds an export with audiences, {n_files} file(s)" in said
+    assert "give data=… or input=…" in said
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 @pytest.mark.parametrize("own", ["notes.txt", "audiences/notes.txt", "model/notes.txt", "new/notes.txt"])
@@ -373,7 +394,7 @@ def test_categories_that_look_like_formulas_are_told(
 
 @pytest.mark.parametrize("audience_format", ["csv", "parquet"])
 def test_customers_by_margin_are_a_file_of_the_export(audience_format: str, folder: Path) -> None:
-    """Everyone in falling value, those in no audience too; the manifest lists it, and the next export removes it."""
+    """Everyone in falling value, those in no audience too; listed in the manifest, and gone with its export."""
     options = AudienceOptions(audience_format, audience_min_confidence=0.9)
     described, offers = exported_shop(shop(), options)
     path = folder / "ex" / f"customers_by_margin.{audience_format}"
@@ -386,7 +407,7 @@ def test_customers_by_margin_are_a_file_of_the_export(audience_format: str, fold
     manifest = json.loads((folder / "ex" / "manifest.json").read_text(encoding="utf-8"))
     assert path.name in manifest["files"]
     assert manifest["value"] == "revenue"
-    export(small_model(), Path("ex"))
+    export(small_model(), Path("ex"), customers(small_model()))
     assert not path.exists()
 
 

@@ -63,6 +63,13 @@ def test_a_limit_below_zero_is_refused(gate):
             ChallengeGates(**{gate: limit})
 
 
+def test_a_share_above_one_is_refused():
+    """Every customer may change segment, and no more than that."""
+    assert ChallengeGates(max_changed_share=1).max_changed_share == 1
+    with pytest.raises(InvalidConfigError, match=r"gates\.max_changed_share must be from 0 to 1; got 2"):
+        ChallengeGates(max_changed_share=2)
+
+
 def test_figures_are_those_that_apply():
     """What is not known is left out instead of written as no number."""
     told = Challenge("3", 4, 5, float("nan"), float("nan"), float("nan"), float("nan"), 0.9, 0.8, 0.25).figures

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from patronage.cli import HELP, main
 from tests.conftest import SMALL, Shop
+from tests.scored import feature_table, small_model
 
 
 @pytest.fixture
@@ -178,6 +179,55 @@ def test_no_candidate_passing_is_a_correct_end(
     assert "Leaderboard" in told.out
     assert not (tmp_path / "models").exists()
     assert not list(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_model_versions())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", "input=f.parquet"],
+        ["export"],
+        ["report"],
+        ["report", "run=0123456789abcdef0123456789abcdef"],
+        ["features", "data=complete_journey", "model=models:/customer-segments/1"],
+        ["promote"],
+        ["rollback"],
+    ],
+)
+def test_looking_for_a_model_where_none_was_trained_makes_no_store(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In another folder than that of the training: one line says so, and the folder stays empty."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main([*arguments, "quiet=true"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"there is no MLflow store sqlite:///{tmp_path}/mlflow.db: nothing was trained there" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_in_a_folder_needs_no_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scored and exported from its folder, a model asks for no MLflow, and none is set up."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    small_model().save(tmp_path / "m")
+    feature_table().to_csv(tmp_path / "f.csv", index=False)
+    given = ["model=m", "input=f.csv", "quiet=true"]
+    assert main(["score", *given, "output=s.csv"]) == 0
+    assert main(["export", *given, "output=ex"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"m", "f.csv", "s.csv", "s.csv.manifest.json", "ex"}
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536])
+def test_a_port_that_no_machine_has_is_refused(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before a store is made or a server started."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["ui", f"port={port}"]) == 2
+    assert capsys.readouterr().err == f"patronage ui: port must be from 1 to 65535; got {port}.\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_shown_configuration_holds_no_password(capsys: pytest.CaptureFixture[str]) -> None:

@@ -319,19 +319,48 @@ def test_of_equally_many_segments_the_steadiest_wins():
 
 
 @pytest.mark.parametrize(
-    ("weights", "gates", "message"),
+    ("weights", "message"),
     [
-        ({"value/kept_unseen": 1.0}, {}, "names value/kept_unseen"),
-        ({"final/ari": 1.0}, {}, "names final/ari"),
-        ({"value/kept": float("nan")}, {}, "value/kept must be a finite number"),
-        ({"separation/davies_bouldin": 1.0}, {}, "lower is better, so its weight must be negative"),
-        ({"value/kept": 1.0}, {"ari": float("nan")}, "gates.ari must be a finite number"),
+        ({"value/kept_unseen": 1.0}, "names value/kept_unseen"),
+        ({"final/ari": 1.0}, "names final/ari"),
+        ({"value/kept": float("nan")}, "value/kept must be a finite number"),
+        ({"separation/davies_bouldin": 1.0}, "lower is better, so its weight must be negative"),
     ],
 )
-def test_an_objective_that_nobody_could_win_by_is_refused(weights, gates, message):
-    """Figures that only passing candidates have, and numbers that are none, make no objective and no gate."""
+def test_an_objective_that_nobody_could_win_by_is_refused(weights, message):
+    """Figures that only passing candidates have, and numbers that are none, make no objective."""
     with pytest.raises(InvalidConfigError, match=message):
-        Policy(weights, gates=Gates(**gates))
+        Policy(weights)
+
+
+@pytest.mark.parametrize(
+    ("gate", "limit", "rule"),
+    [
+        ("min_segments", 0, "1 or more; got 0"),
+        ("max_segments", -3, "1 or more; got -3"),
+        ("max_segments", 1, "min_segments must be at most max_segments, 1; got 2"),
+        ("min_share", 3, "from 0 to 1; got 3"),
+        ("coverage", -0.5, "from 0 to 1; got -0.5"),
+        ("ari", 75, "from -1 to 1; got 75"),
+        ("ari", float("nan"), "from -1 to 1; got nan"),
+        ("jaccard", 1.01, "from 0 to 1; got 1.01"),
+        ("ari_backtest", float("-inf"), "from -1 to 1; got -inf"),
+        ("typing_agreement", 90, "from 0 to 1; got 90"),
+    ],
+)
+def test_a_gate_that_everybody_or_nobody_could_pass_is_refused(gate, limit, rule):
+    """A share is from 0 to 1, an ARI from −1 to 1, and between the numbers of segments there is one."""
+    with pytest.raises(InvalidConfigError, match=r"^selection\.gates\.\w+ must be .*") as told:
+        Gates(**{gate: limit})
+    assert gate in str(told.value)
+    assert rule in str(told.value)
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_gate_may_be_as_wide_or_as_narrow_as_can_be(limit):
+    """The ends of the range belong to it."""
+    shares = ("min_share", "coverage", "ari", "jaccard", "ari_backtest", "typing_agreement")
+    assert Gates(1, 1, **dict.fromkeys(shares, limit)).coverage == limit
 
 
 def test_every_gate_is_told_with_figure_and_limit():

@@ -201,12 +201,12 @@ def test_what_cannot_be_fitted_or_placed_is_a_line_with_its_reason(run: Callable
         "features=[basket,affinity]",
         "clusterer=[kmeans,hdbscan,agglomerative,rfm_grid,umap_hdbscan]",
         "clusterer.kmeans.grid.n_clusters=[3]",
-        "clusterer.agglomerative.grid.n_clusters=[3]",
+        "clusterer.agglomerative.grid.n_clusters=[12]",
         "clusterer.rfm_grid.grid.n_clusters=[3]",
         "clusterer.hdbscan.grid={min_cluster_size: [290], min_samples: [5]}",
         "clusterer.umap_hdbscan.grid={min_cluster_size: [40], cluster_selection_method: [eom]}",
         "clusterer.umap_hdbscan.embedding.n_neighbors=400",
-        "selection.gates.typing_agreement=1.01",
+        "selection.gates.typing_agreement=1",
         "selection.gates.ari=0.3",
     )
     verdicts = {verdict.row.clusterer: verdict for verdict in trained.selection.verdicts}

@@ -20,7 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from patronage import __version__
-from patronage.errors import InvalidConfigError
+from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.journal import warn
 from patronage.model import SegmentationModel
 from patronage.offers import Offers
@@ -144,7 +144,7 @@ def export(
     The folder holds ``model/`` (as `SegmentationModel.load` reads it), ``audiences/`` with ``index.csv``,
     ``customers_by_margin`` where money is known, ``rejected.csv`` where rows were set aside, and ``manifest.json``,
     which lists all files. A former export is
-    replaced as a whole; an error leaves it as it was.
+    replaced as a whole, but audiences only by audiences; an error leaves it as it was.
 
     Parameters
     ----------
@@ -164,9 +164,10 @@ def export(
     Raises
     ------
     InvalidInputError
-        The folder holds something else, or `score` cannot score the customers.
+        The folder holds something else, or audiences where the model alone is exported; or `score` cannot score the
+        customers.
     """
-    require_former_export(output)
+    require_former_export(output, alone=given is None)
     options = options or AudienceOptions()
     with replacing_folder(output) as fresh:
         model.save(fresh / MODEL)
@@ -181,15 +182,23 @@ def export(
     return exported
 
 
-def require_former_export(folder: Path) -> None:
-    """Check that exporting to the folder deletes nothing but a former export.
+def require_former_export(folder: Path, *, alone: bool) -> None:
+    """Check that exporting to the folder deletes nothing but a former export, and the model alone no customers.
 
     Raises
     ------
     InvalidInputError
-        The path is a file, the working directory or one above it, or a folder with files that no export has written.
+        The path is a file, the working directory or one above it, or a folder with files that no export has written;
+        or it holds audiences, and the model is exported alone.
     """
-    require_own_folder(folder, _files_of_export(folder), "an export")
+    files = _files_of_export(folder)
+    require_own_folder(folder, files, "an export")
+    n_others = sum(not file.startswith(f"{MODEL}/") and file != MANIFEST for file in files)
+    if alone and n_others:
+        raise InvalidInputError(
+            f"output={folder} holds an export with audiences, {n_others} file(s) that the model alone would replace; "
+            "give data=… or input=… to renew them, or name another folder."
+        )
 
 
 def _files_of_export(folder: Path) -> Sequence[str]:

@@ -74,7 +74,7 @@ class ChallengeGates:
         nature: raise it to let a model with fewer segments follow one with more.
     max_ari_loss : float, default 0.1
         By how much the agreement of refits may be lower.
-    max_changed_share : float, default 0.5
+    max_changed_share : float from 0 to 1, default 0.5
         Share of customers that may change segment.
     """
 
@@ -87,6 +87,8 @@ class ChallengeGates:
         for gate, limit in vars(self).items():
             if not limit >= 0:
                 raise InvalidConfigError(f"gates.{gate} must be 0 or more; got {limit}.")
+        if self.max_changed_share > 1:
+            raise InvalidConfigError(f"gates.max_changed_share must be from 0 to 1; got {self.max_changed_share}.")
 
 
 def failed_challenge(figures: Mapping[str, float], gates: ChallengeGates) -> tuple[str, ...]:

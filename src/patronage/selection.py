@@ -17,6 +17,18 @@ OBJECTIVES = tuple(
 
 _LOWER_IS_BETTER = ("separation/davies_bouldin", "separation/bic", "separation/silhouette_error")
 
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "min_segments": (1, float("inf")),
+    "max_segments": (1, float("inf")),
+    "min_share": (0, 1),
+    "coverage": (0, 1),
+    "ari": (-1, 1),
+    "jaccard": (0, 1),
+    "ari_backtest": (-1, 1),
+    "typing_agreement": (0, 1),
+}
+"""Between which values a gate can tell candidates apart: a share is no more than 1."""
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -48,6 +60,19 @@ class Gates:
     jaccard: float = 0.5
     ari_backtest: float = 0.7
     typing_agreement: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        for gate, limit in vars(self).items():
+            low, high = _BOUNDS[gate]
+            if not np.isfinite(limit) or not low <= limit <= high:
+                rule = f"from {low} to {high}" if np.isfinite(high) else f"{low} or more"
+                raise InvalidConfigError(f"selection.gates.{gate} must be {rule}; got {limit:g}.")
+        if self.min_segments > self.max_segments:
+            raise InvalidConfigError(
+                f"selection.gates.min_segments must be at most max_segments, {self.max_segments}; "
+                f"got {self.min_segments}."
+            )
 
 
 @dataclass(frozen=True)
@@ -83,9 +108,6 @@ class Policy:
                 raise InvalidConfigError(
                     f"selection.weights.{metric}: lower is better, so its weight must be negative; got {weight}."
                 )
-        for gate, limit in vars(self.gates).items():
-            if not np.isfinite(limit):
-                raise InvalidConfigError(f"selection.gates.{gate} must be a finite number; got {limit}.")
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,15 @@ from patronage.catalogue import Catalogue
 from patronage.config import data_source, day, features, positive
 from patronage.diagnosis import Diagnosis, diagnose
 from patronage.diagnosis_page import diagnosis_html
+from patronage.errors import InvalidConfigError
 from patronage.figures import distributions
 from patronage.scoring import declared_features, features_of, require_table_name, write_features
 from patronage.tables import open_tables
 from patronage.tracking import Tracking, load_model, ui_command
 from patronage.validation import check_tables
 from patronage.writing import replacing, write_text
+
+_LARGEST_PORT = 65_535
 
 
 def run_features(config: dict[str, Any]) -> int:
@@ -58,6 +61,8 @@ def _write_diagnosis(diagnosis: Diagnosis, table: Path) -> list[str]:
 
 def run_ui(config: dict[str, Any]) -> int:
     """Become MLflow's server."""
+    if not 1 <= config["port"] <= _LARGEST_PORT:
+        raise InvalidConfigError(f"port must be from 1 to {_LARGEST_PORT}; got {config['port']}.")
     command = ui_command(Tracking(**config["tracking"]), config["host"], config["port"])
     address = f"http://{config['host']}:{config['port']}"
     print(f"MLflow starts at {address} (models: {address}/#/models); stop it with Ctrl-C", flush=True)

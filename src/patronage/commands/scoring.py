@@ -58,9 +58,9 @@ def run_export(config: dict[str, Any]) -> int:
     as_of = day("as_of", config["as_of"])
     chosen = ("audience_format", "audience_min_confidence", "next_categories")
     options = AudienceOptions(**{name: config[name] for name in chosen})
-    require_former_export(output)  # before a model is fetched
-    model, found = load_model(Tracking(**config["tracking"]), config["model"])
     alone = config["input"] is None and config["data"] is None
+    require_former_export(output, alone=alone)  # before a model is fetched
+    model, found = load_model(Tracking(**config["tracking"]), config["model"])
     with progress_bars(quiet=config["quiet"]), ExitStack() as held:
         given, offers = None, None
         if config["data"] is not None:

@@ -12,7 +12,7 @@ from patronage.champion import Champion
 from patronage.errors import PatronageError
 from patronage.journal import warn
 from patronage.tracking.registry import CHALLENGER, load_model
-from patronage.tracking.store import Tracking, TrackingError, pointed_at
+from patronage.tracking.store import Tracking, TrackingError, pointed_at, pointed_at_existing
 
 CHAMPION, PREVIOUS = "champion", "previous"
 _ABSENT = "RESOURCE_DOES_NOT_EXIST"
@@ -96,7 +96,7 @@ def promote(
         It fails a gate, or was never compared with the champion.
     """
     name = tracking.registered_model
-    with pointed_at(tracking) as mlflow:
+    with pointed_at_existing(tracking) as mlflow:
         client = mlflow.MlflowClient()
         version = _version(mlflow, client, tracking, alias_or_version)
         registered = client.get_registered_model(name)
@@ -140,7 +140,7 @@ def rollback(tracking: Tracking) -> Promotion:
         There is no previous champion, or it gave way by a rollback itself.
     """
     name = tracking.registered_model
-    with pointed_at(tracking) as mlflow:
+    with pointed_at_existing(tracking) as mlflow:
         client = mlflow.MlflowClient()
         registered = _registered(mlflow, client, name)
         aliases = {} if registered is None else registered.aliases

@@ -16,7 +16,7 @@ import patronage
 from patronage.card import model_card, short
 from patronage.model import SegmentationModel
 from patronage.tracking.runs import TrackedRun
-from patronage.tracking.store import Tracking, TrackingError, pointed_at, said_by_mlflow
+from patronage.tracking.store import Tracking, TrackingError, pointed_at_existing, said_by_mlflow
 
 CHALLENGER = "challenger"
 ARTIFACT = "segmentation"
@@ -98,7 +98,7 @@ def load_model(tracking: Tracking, address: str) -> tuple[SegmentationModel, str
                 f"model={address}: no such folder; name one that holds a packaged model, or models:/name@alias."
             )
         return SegmentationModel.load(folder), str(folder)
-    with pointed_at(tracking) as mlflow, tempfile.TemporaryDirectory() as scratch:
+    with pointed_at_existing(tracking) as mlflow, tempfile.TemporaryDirectory() as scratch:
         try:
             local = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=scratch))
         except (mlflow.exceptions.MlflowException, OSError) as error:

@@ -13,7 +13,7 @@ from patronage.model import SegmentationModel
 from patronage.report import Report, read_report, write_report
 from patronage.selection import Selection
 from patronage.tracking.runs import TrackedRun
-from patronage.tracking.store import Tracking, TrackingError, pointed_at, said_by_mlflow
+from patronage.tracking.store import Tracking, TrackingError, pointed_at_existing, said_by_mlflow
 from patronage.wording import Wording
 
 FOLDER = "report"
@@ -68,7 +68,7 @@ def fetch_report(tracking: Tracking, run_id: str) -> Report:
     TrackingError
         There is no such run, or it has no report.
     """
-    with pointed_at(tracking) as mlflow, tempfile.TemporaryDirectory() as scratch:
+    with pointed_at_existing(tracking) as mlflow, tempfile.TemporaryDirectory() as scratch:
         run_id = run_id.removeprefix("runs:/").strip("/")
         try:
             found = {one.path for one in mlflow.MlflowClient().list_artifacts(run_id)}
@@ -110,7 +110,7 @@ def run_of(tracking: Tracking, address: str) -> str:
     TrackingError
         There is no such version.
     """
-    with pointed_at(tracking) as mlflow:
+    with pointed_at_existing(tracking) as mlflow:
         client = mlflow.MlflowClient()
         matched = re.fullmatch(r"models:/([^@/]+)(?:@(.+)|/(\d+))(?: \(as .*\))?", address)
         if matched is None:

@@ -133,6 +133,24 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
                     os.environ[name] = value
 
 
+@contextmanager
+def pointed_at_existing(tracking: Tracking) -> Iterator[Any]:
+    """MLflow pointed at a store that is there already: who only looks something up makes none.
+
+    Raises
+    ------
+    TrackingError
+        The store is a SQLite file that is yet to be made.
+    """
+    if tracking.is_new():
+        raise TrackingError(
+            f"there is no MLflow store {tracking.shown_uri()}: nothing was trained there; run `patronage train` first, "
+            "or name another store by tracking.uri=… or another working directory."
+        )
+    with pointed_at(tracking) as mlflow:
+        yield mlflow
+
+
 def said_by_mlflow(error: Exception) -> str:
     """What MLflow says, in one line without a password; of a server that does not answer, what to do."""
     said = _without_password((str(error).splitlines() or [type(error).__name__])[0])
