@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from patronage.errors import InvalidConfigError
-from patronage.tables.clock import converted, require_zone
+from patronage.tables.clock import clock_of, converted, require_zone
 
 ZONES = ("Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca", "UTC")
 
@@ -32,7 +32,7 @@ def told(
 ) -> list[datetime | None]:
     """Moments of one zone in another."""
     connection.execute("CREATE OR REPLACE TABLE t AS SELECT unnest(?::TIMESTAMP[]) AS moment", [moments])
-    sql = converted(connection, "t", "moment", stored_in, timezone)
+    sql = converted(clock_of(connection, "t", "moment", stored_in, timezone), "moment", stored_in, timezone)
     return [row[0] for row in connection.execute(f"SELECT ({sql})::TIMESTAMP FROM t").fetchall()]
 
 
@@ -97,3 +97,34 @@ def test_a_zone_that_does_not_exist_is_told(name: str) -> None:
     assert str(caught.value) == (
         f"data.timezone: there is no time zone {name!r}; expected one such as Europe/Amsterdam."
     )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    first=st.dates(date(1990, 1, 1), date(2030, 1, 1)),
+    days=st.integers(1, 800),
+    zone=st.sampled_from((*ZONES, "America/Havana", "Asia/Beirut", "Pacific/Apia")),
+    midnight=st.integers(-3, 803),
+)
+@example(first=date(2019, 3, 1), days=60, zone="Asia/Beirut", midnight=30)  # there was no midnight
+@example(first=date(2005, 10, 1), days=60, zone="America/St_Johns", midnight=29)  # at 0:01 it was 23:01 once more
+def test_orders_are_cut_by_the_stored_moment_as_by_the_told_one(
+    first: date, days: int, zone: str, midnight: int, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Every quarter of an hour on both sides of a midnight, changes of the clock at midnight included."""
+    at = datetime.combine(first, time())
+    moments = [at, at + timedelta(days=days)]
+    connection.execute("CREATE OR REPLACE TABLE t AS SELECT unnest(?::TIMESTAMP[]) AS moment", [moments])
+    clock = clock_of(connection, "t", "moment", "UTC", zone)
+    assert clock is not None
+    bound = at + timedelta(days=min(midnight, days + 3))
+    stored = clock.stored(bound)
+    around = [bound + timedelta(minutes=15 * n) for n in range(-150, 150)]
+    reached = [row[0] for row in connection.execute(
+        f"SELECT {clock.told('moment')} >= $bound FROM (SELECT unnest($around::TIMESTAMP[]) AS moment)",
+        {"bound": bound, "around": around},
+    ).fetchall()]  # fmt: skip
+    if stored is None:  # the clock went back behind midnight
+        assert reached != sorted(reached)
+    else:
+        assert reached == [moment >= stored for moment in around]

@@ -445,10 +445,11 @@ def test_customers_are_active_dormant_or_prospects(feature: Feature, computed: C
         ("returning", day(91), 1.0),
         ("returning", day(40), -1.0),
         ("refunded", day(5), -1.0),
+        ("unknown date", "1899-12-30 12:00:00", 1.0),
         ("later", day(-3), 1.0),
         ("stranger", day(-3), 1.0),
     )
-    customers = pd.DataFrame({"customer_id": ["active", "dormant", "later", "never", "refunded"]})
+    customers = pd.DataFrame({"customer_id": ["active", "dormant", "later", "never", "refunded", "unknown date"]})
     found = computed(feature, transactions=transactions, customers=customers)
     assert found.status.to_dict() == {
         "active": "active",
@@ -458,6 +459,7 @@ def test_customers_are_active_dormant_or_prospects(feature: Feature, computed: C
         "refunded": "prospect",
         "returning": "dormant",
         "seldom": "active",
+        "unknown date": "prospect",
     }
     assert list(found.active.index) == ["active", "seldom"]
 

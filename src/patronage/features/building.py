@@ -134,7 +134,8 @@ def _compute(
     hoisted = hoist(tables, over_lines, product_texts(tables))
     statement = Statement(tables, features, start, as_of, used, hoisted, later=later)
     ordering = next((group for group, members in groups.items() if _has_every_order(members)), None)
-    parts = {**selected, **hoisted.queries, "known": known_customers(tables, quote(ordering) if ordering else None)}
+    known = known_customers(tables, statement.cut, quote(ordering) if ordering else None)
+    parts = {**selected, **hoisted.queries, "known": known}
     # Two parts may read one of them: it is computed once.
     listed = ", ".join(f"{quote(part)} AS MATERIALIZED ({query})" for part, query in parts.items())
     columns = ", ".join(_outer(feature) for feature in features)

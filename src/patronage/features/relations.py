@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from patronage.features.hoisting import Hoisted
 from patronage.tables import CANONICAL, Tables, quote
@@ -33,6 +35,9 @@ _RESPONSE = re.compile("(?i)respon|accept|redeem|convert|click|open|bought|purch
 
 YES = ("yes", "y", "true", "ja", "да", "oui", "sí", "si")
 NO = ("no", "n", "false", "nee", "nej", "nein", "нет", "non")
+FIRST = datetime(1900, 1, 1)  # noqa: DTZ001 - the data's own clock, as all moments
+"""No order is older: what is, stands for an unknown date."""
+
 _AGREEMENT = (
     ("strongly disagree", "completely disagree", "totally disagree"),
     ("disagree", "somewhat disagree"),
@@ -42,8 +47,32 @@ _AGREEMENT = (
 )
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How a statement cuts ``keyed_transactions`` to a period.
+
+    Attributes
+    ----------
+    as_stored : bool
+        Whether it binds ``$stored_start``, ``$stored_as_of`` and ``$stored_first``, which cut orders as they are
+        stored: files skip rows by it, and no row's time needs to be told on another clock.
+    """
+
+    as_stored: bool
+
+    def between(self, since: str, until: str) -> str:
+        """SQL condition: ordered at the bound ``since`` (or "first": ever) or later, and before ``until``."""
+        if self.as_stored:
+            return f'"stored ordered_at" >= $stored_{since} AND "stored ordered_at" < $stored_{until}'
+        # No zone's clock is off by two days; by what is stored files skip rows all the same.
+        conditions = [f"ordered_at < ${until}", f'"stored ordered_at" < ${until} + INTERVAL 2 DAY']
+        if since != "first":
+            conditions += [f"ordered_at >= ${since}", f'"stored ordered_at" >= ${since} - INTERVAL 2 DAY']
+        return " AND ".join(conditions)
+
+
 def relations_of(
-    tables: Tables, used: Collection[str] | None, hoisted: Hoisted, *, later: bool = False
+    tables: Tables, used: Collection[str] | None, hoisted: Hoisted, cut: Cut, *, later: bool = False
 ) -> dict[str, str]:
     """SQL of each relation that the tables allow, in an order in which later ones may use earlier ones.
 
@@ -55,18 +84,19 @@ def relations_of(
         them, distinct counts included, through the sorting that gaps need.
     hoisted : Hoisted
         What is asked of each product; its answers become columns of lines.
+    cut : Cut
     later : bool, default False
         Whether the period is that of outcomes: answers of before it are none of them then.
     """
     relations: dict[str, str] = {}
     if tables.has("transactions"):
-        relations["lines"] = _lines(tables, hoisted)
+        relations["lines"] = _lines(tables, hoisted, cut)
         relations["orders"] = _orders(tables, used)
     for table in ("events", "contacts", "campaigns"):
         if tables.has(table):
             moment = MOMENTS[table]
-            cut = f"WHERE {moment} >= $start AND {moment} < $as_of"
-            relations[table] = f"SELECT {past(tables, table)} FROM keyed_{table} {cut}"
+            within = f"{moment} >= $start AND {moment} < $as_of"
+            relations[table] = f"SELECT {past(tables, table)} FROM keyed_{table} WHERE {within}"
     if tables.has("answers"):
         relations["answers"] = _answers(tables, later=later)
     if ledger := _ledger(tables):
@@ -85,7 +115,7 @@ def product_texts(tables: Tables) -> set[str]:
     return texts - own
 
 
-def known_customers(tables: Tables, ordering: str | None = None) -> str:
+def known_customers(tables: Tables, cut: Cut, ordering: str | None = None) -> str:
     """SQL of the customers known at ``as_of``, and whether they ordered before it and within the lookback.
 
     Without a transactions table nobody can have ordered: then all known customers count as active.
@@ -93,17 +123,18 @@ def known_customers(tables: Tables, ordering: str | None = None) -> str:
     Parameters
     ----------
     tables : Tables
+    cut : Cut
     ordering : str, optional
         A part of the statement with one row for every customer in ``orders``, where there is one: then only what is
         older than the lookback needs to be read once more.
     """
     parts = []
     if tables.has("transactions"):
-        until = "$start" if ordering is not None else "$as_of"
+        until = "start" if ordering is not None else "as_of"
         recent = "false" if ordering is not None else "bool_or(ordered_at >= $start)"
         parts.append(
             f"SELECT customer_id, true AS ordered, {recent} AS recent FROM keyed_transactions "
-            f"WHERE ordered_at < {until} AND {_about(f'< {until} +')} AND customer_id IS NOT NULL AND revenue >= 0 "
+            f"WHERE {cut.between('first', until)} AND customer_id IS NOT NULL AND revenue >= 0 "
             "GROUP BY customer_id"
         )
         if ordering is not None:
@@ -156,7 +187,7 @@ def _joined(tables: Tables) -> bool:
     return tables.has("products") and tables.has("transactions", "product_id")
 
 
-def _lines(tables: Tables, hoisted: Hoisted) -> str:
+def _lines(tables: Tables, hoisted: Hoisted, cut: Cut) -> str:
     has = tables.columns["transactions"]
     joined = _joined(tables)
     columns = past(tables, "transactions", "t")
@@ -175,10 +206,7 @@ def _lines(tables: Tables, hoisted: Hoisted) -> str:
         source += f' LEFT JOIN ({_products(tables, hoisted)}) p ON t."key of product_id" = p."key of product_id"'
         columns += _answers_of_lines(tables, hoisted)
         columns += "".join(f", p.{quote(name)}" for name in hoisted.numbered)
-    return (
-        f"SELECT {columns} FROM {source} WHERE t.customer_id IS NOT NULL AND t.ordered_at >= $start "
-        f"AND t.ordered_at < $as_of AND {_about('>= $start -')} AND {_about('< $as_of +')}"
-    )
+    return f"SELECT {columns} FROM {source} WHERE t.customer_id IS NOT NULL AND {cut.between('start', 'as_of')}"
 
 
 def _answers_of_lines(tables: Tables, hoisted: Hoisted) -> str:
@@ -198,11 +226,6 @@ def _answers_of_lines(tables: Tables, hoisted: Hoisted) -> str:
         unset = sum(1 << bit for bit, name in enumerate(held) if answers[name])
         columns += f", coalesce(p.{quote(word)}, {unset}) AS {quote(word)}"
     return columns
-
-
-def _about(bound: str) -> str:
-    """SQL condition on moments as they are stored, which files can skip rows by; no zone's clock is off by two days."""
-    return f'"stored ordered_at" {bound} INTERVAL 2 DAY'
 
 
 def _products(tables: Tables, hoisted: Hoisted) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from patronage.catalogue import Feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.hoisting import Hoisted
-from patronage.features.relations import relations_of
+from patronage.features.relations import FIRST, Cut, relations_of
 from patronage.tables import Tables, first_line
 from patronage.windows import Window
 
@@ -33,8 +33,12 @@ class Statement:
         later: bool = False,
     ) -> None:
         self.tables = tables
-        self.relations = relations_of(tables, used, hoisted or Hoisted(), later=later)
         self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
+        stored = {name: tables.stored(moment) for name, moment in (*self.bound.items(), ("first", FIRST))}
+        self.cut = Cut(as_stored=None not in stored.values())
+        if self.cut.as_stored:
+            self.bound |= {f"stored_{name}": moment for name, moment in stored.items() if moment is not None}
+        self.relations = relations_of(tables, used, hoisted or Hoisted(), self.cut, later=later)
         windows = sorted({feature.window_days for feature in features if feature.window_days is not None})
         for days in windows:
             self.bound[start_of(days)] = self.bound["as_of"] - timedelta(days=days)

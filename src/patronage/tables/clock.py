@@ -6,6 +6,7 @@ A handful of comparisons does for millions of rows what asking a calendar librar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,8 @@ import duckdb
 
 from patronage.errors import InvalidConfigError
 from patronage.tables.sql import quote_text
+
+_BEGINNING, _END = datetime(1, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001 - of moments without a zone
 
 
 def require_zone(option: str, name: str) -> None:
@@ -25,8 +28,46 @@ def require_zone(option: str, name: str) -> None:
         ) from None
 
 
-def converted(connection: duckdb.DuckDBPyConnection, source: str, moment: str, stored_in: str, timezone: str) -> str:
-    """SQL that tells a naive moment of one zone in another.
+@dataclass(frozen=True)
+class Clock:
+    """How moments as they are stored are told on the data's own clock.
+
+    Attributes
+    ----------
+    offsets : tuple of (datetime, int)
+        Stored moments from which on so many seconds are added, in order; the first one holds from the beginning.
+    """
+
+    offsets: tuple[tuple[datetime, int], ...] = ((_BEGINNING, 0),)
+
+    def told(self, moment: str) -> str:
+        """SQL of a stored moment on the data's own clock."""
+        begins, *changes = self.offsets
+        # The latest change comes first, so that each moment meets the offset that holds for it.
+        cases = "".join(
+            f"WHEN {moment} >= TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}' THEN {seconds} " for at, seconds in changes[::-1]
+        )
+        seconds = f"CASE {cases}ELSE {begins[1]} END" if cases else str(begins[1])
+        # Whole numbers of microseconds: adding an INTERVAL takes DuckDB four times as long.
+        return f"make_timestamp(epoch_us({moment}) + 1000000 * ({seconds})::BIGINT)"
+
+    def stored(self, moment: datetime) -> datetime | None:
+        """The stored moment from which on it is ``moment`` or later; None where the clock goes back behind it again."""
+        ends = [*(at for at, _ in self.offsets[1:]), _END]
+        found = None
+        for number, ((at, seconds), end) in enumerate(zip(self.offsets, ends, strict=True)):
+            reached = moment - timedelta(seconds=seconds)
+            if found is not None and reached > at:
+                return None
+            if found is None and reached < end:
+                found = max(reached, at) if number else reached
+        return found
+
+
+def clock_of(
+    connection: duckdb.DuckDBPyConnection, source: str, moment: str, stored_in: str, timezone: str
+) -> Clock | None:
+    """How naive moments of one zone are told in another, where a handful of offsets says it.
 
     Parameters
     ----------
@@ -38,20 +79,20 @@ def converted(connection: duckdb.DuckDBPyConnection, source: str, moment: str, s
         From and to.
     """
     if stored_in == timezone:
-        return moment
+        return Clock()
     if stored_in != "UTC":
-        return f"(({moment}) AT TIME ZONE {quote_text(stored_in)}) AT TIME ZONE {quote_text(timezone)}"
+        return None
     first, last = connection.execute(f"SELECT min({moment})::DATE, max({moment})::DATE FROM {source}").fetchall()[0]
     if first is None or not date(1900, 1, 1) <= first <= last <= date(2199, 12, 31):
-        return f"(({moment}) AT TIME ZONE 'UTC') AT TIME ZONE {quote_text(timezone)}"
-    begins, *changes = _offsets(ZoneInfo(timezone), first, last)
-    # The latest change comes first, so that each moment meets the offset that holds for it.
-    cases = "".join(
-        f"WHEN {moment} >= TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}' THEN {seconds} " for at, seconds in changes[::-1]
-    )
-    seconds = f"CASE {cases}ELSE {begins[1]} END" if cases else str(begins[1])
-    # Whole numbers of microseconds: adding an INTERVAL takes DuckDB four times as long.
-    return f"make_timestamp(epoch_us({moment}) + 1000000 * ({seconds})::BIGINT)"
+        return None
+    return Clock(tuple((at.replace(tzinfo=None), seconds) for at, seconds in _offsets(ZoneInfo(timezone), first, last)))
+
+
+def converted(clock: Clock | None, moment: str, stored_in: str, timezone: str) -> str:
+    """SQL that tells a naive moment of one zone in another; ``clock`` as `clock_of` gives it."""
+    if clock is None:
+        return f"(({moment}) AT TIME ZONE {quote_text(stored_in)}) AT TIME ZONE {quote_text(timezone)}"
+    return moment if clock == Clock() else clock.told(moment)
 
 
 def _offsets(zone: ZoneInfo, first: date, last: date) -> Iterator[tuple[datetime, int]]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.tables.canonical import ALL_IDS, CANONICAL, KEYS, DataSource, Kind, TableSource
+from patronage.tables.clock import Clock
 from patronage.tables.database import database_chunks, is_url, unified
 from patronage.tables.deciding import Decision, decide
 from patronage.tables.files import describe, scan, told
@@ -69,6 +70,8 @@ class Mapped:
         Keys that are whole numbers in the source → INTEGER, or BIGINT where they do not fit.
     stored : mapping
         Columns of moments by which rows are cut → SQL of the moment as it is stored, on whatever clock.
+    clocks : mapping
+        Columns of these → how they are told on the data's own clock, where that is known.
     picked : mapping
         Column → SQL of its value.
     rows : str
@@ -82,6 +85,7 @@ class Mapped:
     notes: tuple[str, ...]
     whole: Mapping[str, str]
     stored: Mapping[str, str]
+    clocks: Mapping[str, Clock]
     picked: Mapping[str, str]
     rows: str
     distinct: bool
@@ -176,18 +180,19 @@ class _Mapping:
             }
         distinct = self.table.duplicates == "drop"
         # Rows that equal another by the data's clock may differ by the clock they are stored in.
-        stored = {
-            column: quote(taken[column]) if types[taken[column]] in _MOMENTS and not distinct else picked[column]
-            for column in CUT_BY
-            if column in self.kinds
-        }
+        stored, clocks = {}, {}
+        for column in [one for one in CUT_BY if one in self.kinds]:
+            as_stored = types[taken[column]] in _MOMENTS and not distinct
+            stored[column] = quote(taken[column]) if as_stored else picked[column]
+            if clock := reader.clocks.get(column) if as_stored else Clock():
+                clocks[column] = clock
         canonical = {column: reading for column, reading in readings.items() if column in self.kinds}
         rows = f"FROM raw_{self.name} {self._kept_rows(canonical)}"
         listed = ", ".join(f"{sql} AS {quote(column)}" for column, sql in picked.items())
         self.connection.execute(f"CREATE VIEW every_{self.name} AS SELECT {listed} {rows}")
         self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
-        return Mapped(columns, canonical, tuple(self.notes), whole, stored, picked, rows, distinct)
+        return Mapped(columns, canonical, tuple(self.notes), whole, stored, clocks, picked, rows, distinct)
 
     def _narrowest(self, source: str) -> str:
         """The narrower of two types that holds a column's whole numbers."""

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import duckdb
 
 from patronage.errors import InvalidConfigError, InvalidInputError, PatronageError
 from patronage.tables.canonical import CANONICAL, POLICIES, DataSource, TableSource
-from patronage.tables.clock import require_zone
+from patronage.tables.clock import Clock, require_zone
 from patronage.tables.files import in_utf8, resolve_files
 from patronage.tables.mapping import SHARED_KEYS, Mapped, map_table, option_of
 from patronage.tables.sql import Reading, quote_text
@@ -37,6 +37,8 @@ class Tables:
         Table → (column → how it is read from ``raw_<table>``), for the canonical columns that are there.
     notes : tuple of str
         How texts were read where more than one way was thinkable.
+    clock : Clock, optional
+        How ``"stored ordered_at"`` of ``keyed_transactions`` is told on the data's own clock, where that is known.
     """
 
     source: DataSource
@@ -44,6 +46,7 @@ class Tables:
     columns: Mapping[str, Mapping[str, str]]
     readings: Mapping[str, Mapping[str, Reading]]
     notes: tuple[str, ...] = ()
+    clock: Clock | None = None
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether the table is there, with all these columns."""
@@ -69,6 +72,16 @@ class Tables:
         if first is None:
             raise InvalidInputError(f"table {table}: no row with a date, at least one is needed; check data.{table}.")
         return first, last
+
+    def stored(self, moment: datetime) -> datetime | None:
+        """The moment as orders are stored from which on the data's own clock shows ``moment`` or later.
+
+        To compare what is stored spares telling the time of every row. None where that would not cut the same rows.
+        """
+        # What lies in the future is no order; it is empty on the data's own clock.
+        if self.clock is None or moment.date() > datetime.now(UTC).date():
+            return None
+        return self.clock.stored(moment)
 
     def digest(self) -> str:
         """Fingerprint of every row of every canonical table; the order of the rows does not matter."""
@@ -130,6 +143,7 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
             {name: one.columns for name, one in opened.items()},
             {name: one.readings for name, one in opened.items()},
             tuple(note for one in opened.values() for note in one.notes),
+            opened["transactions"].clocks.get("ordered_at") if "transactions" in opened else None,
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from patronage.tables.canonical import CANONICAL, HAPPENED
-from patronage.tables.clock import converted
+from patronage.tables.clock import Clock, clock_of, converted
 from patronage.tables.deciding import Decision
 from patronage.tables.notation import NO_ID, present
 from patronage.tables.sql import Reading, cast, quote, quote_text
@@ -30,12 +30,15 @@ class Reader:
         Zone of its moments without an offset; None: the data's own.
     timezone : str
         The data's zone.
+    clocks : dict
+        Column → how its moments are told on the data's own clock, of those read so far for which it is known.
     """
 
     connection: duckdb.DuckDBPyConnection
     name: str
     stored_in: str | None
     timezone: str
+    clocks: dict[str, Clock] = field(default_factory=dict)
 
     def read(self, column: str, source: str, sql_type: str, decision: Decision, *, clean: bool) -> Reading:
         """How a column is read.
@@ -67,7 +70,7 @@ class Reader:
         elif kind == "time" and sql_type.partition("(")[0] in ("FLOAT", "DOUBLE", "DECIMAL"):
             value, hint = "NULL", self._hint(column, source, given)
         if kind == "time" or sql_type == "TIMESTAMP WITH TIME ZONE":
-            value = self._local(value, sql_type)
+            value = self._local(column, value, sql_type)
             sql_type = "TIMESTAMP"
         future = "false"
         if kind is not None and kind not in ("text", "id"):
@@ -104,15 +107,18 @@ class Reader:
         query = f"SELECT NOT EXISTS (FROM raw_{self.name} WHERE {moment} != date_trunc('day', {moment}))"
         return bool(self.connection.execute(query).fetchall()[0][0])
 
-    def _local(self, moment: str, sql_type: str) -> str:
+    def _local(self, column: str, moment: str, sql_type: str) -> str:
         """SQL of a moment on the data's own clock."""
         if sql_type == "TIMESTAMP WITH TIME ZONE":
             stored_in, moment = "UTC", f"({moment} AT TIME ZONE 'UTC')"
         elif self.stored_in is None or not sql_type.startswith("TIMESTAMP") or self._are_days(moment):
-            return moment
+            stored_in = self.timezone
         else:
             stored_in = self.stored_in
-        return converted(self.connection, f"raw_{self.name}", moment, stored_in, self.timezone)
+        clock = clock_of(self.connection, f"raw_{self.name}", moment, stored_in, self.timezone)
+        if clock is not None:
+            self.clocks[column] = clock
+        return converted(clock, moment, stored_in, self.timezone)
 
 
 def _identifier(source: str, sql_type: str, decision: Decision, *, clean: bool) -> tuple[str, str]:
