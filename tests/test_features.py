@@ -1201,6 +1201,16 @@ def test_keys_are_the_same_text_whether_stored_as_numbers_or_not(sql: str, compu
     assert found[0].loc["a", "share_x"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("order_ids", [[7, None, None, 7], [7, 8, 9, 7]], ids=["some empty", "none empty"])
+def test_lines_without_an_order_id_are_one_order_a_day(order_ids: list[int | None], computed: Computed) -> None:
+    """Where order ids are numbers, and whether or not every line has one."""
+    transactions = sales(("a", day(5), 1.0), ("a", day(3), 2.0), ("a", day(2), 4.0), ("a", day(2), 8.0))
+    transactions["order_id"] = pd.array(order_ids, dtype="Int64")
+    features = (COUNT, Feature("largest", "orders", "max(revenue)"))
+    found = computed(*features, transactions=transactions).frame
+    assert found.loc["a"].to_dict() == {"n": 3, "largest": 9}
+
+
 @pytest.mark.parametrize("last", [-(2**31), -(2**31) - 1, 2**31 - 1, 2**31, 2**62])
 @pytest.mark.parametrize("elsewhere", [7, 2**40], ids=["small elsewhere", "large elsewhere"])
 def test_keys_of_any_size_join(last: int, elsewhere: int, computed: Computed) -> None:

@@ -3,8 +3,9 @@
     .venv/bin/python experiments/performance/features.py            # Complete Journey, 1.47 M lines
     .venv/bin/python experiments/performance/features.py --copies 20  # 29 M lines
 
-Each engine runs in a process of its own, in turns; seconds are medians, memory is the peak of the process less what it
-held before it read a line. The tables they give are compared, number by number. Writes features_<copies>.md.
+Each engine runs in a process of its own, in turns, in changing order and after a pause: what one run leaves to the
+system to tidy up, some gigabytes, must not slow the next. Seconds are medians, memory is the peak of the process less
+what it held before it read a line. The tables they give are compared, number by number. Writes features_<copies>.md.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import pandas as pd
 HERE = Path(__file__).parent
 AS_OF = date(2017, 10, 2)
 LOOKBACK_DAYS = 182
+PAUSE_SECONDS = 3
 SETS = ("rfm", "basket", "affinity")
 
 
@@ -250,8 +252,9 @@ def main() -> None:
         scratch = Path(name)
         folder = folder_of(given.copies, scratch)
         figures: dict[str, list[dict[str, float]]] = {engine: [] for engine in ENGINES}
-        for _ in range(given.repeats):
-            for engine in ENGINES:
+        for number in range(given.repeats):
+            for engine in list(ENGINES)[:: -1 if number % 2 else 1]:
+                time.sleep(PAUSE_SECONDS)
                 figures[engine].append(measured(engine, folder, scratch / f"{engine}.table"))
         tables = {engine: pd.read_parquet(scratch / f"{engine}.table") for engine in ENGINES}
     ours = tables["patronage"]

@@ -295,13 +295,17 @@ def _why_special(tables: Tables, feature: Feature, read: Collection[str]) -> str
 def _vocabulary(statement: Statement, feature: Feature) -> tuple[str, ...]:
     """Values of the column that a feature is expanded by: most revenue first, ties by name."""
     assert feature.expand is not None  # noqa: S101 - the caller has looked
-    by = quote(feature.expand.by)
-    weight = "sum(revenue)" if feature.relation in ("lines", "orders") else "count(*)"
-    conditions = [f"{by} IS NOT NULL", f"({feature.expand.where or 'true'}\n)"]
+    by, rows = quote(feature.expand.by), feature.relation
+    weight = "sum(revenue)" if rows in ("lines", "orders") else "count(*)"
+    conditions = [f"({feature.expand.where}\n)"] if feature.expand.where else []
     if feature.window_days is not None:
-        conditions.append(f"{MOMENTS[feature.relation]} >= ${start_of(feature.window_days)}")
+        conditions.append(f"{MOMENTS[rows]} >= ${start_of(feature.window_days)}")
+    if rows == "lines" and not conditions and feature.expand.by.lower() in product_texts(statement.tables):
+        # Added up by product first, there is one text to look at for each product instead of for each line.
+        key = '"key of product_id"'
+        rows = f"(SELECT {key}, sum(revenue) AS revenue FROM lines GROUP BY {key}) JOIN products USING ({key})"
     query = (
-        f"SELECT {by}::VARCHAR AS value FROM {feature.relation} WHERE {' AND '.join(conditions)} "
+        f"SELECT {by}::VARCHAR AS value FROM {rows} WHERE {' AND '.join([f'{by} IS NOT NULL', *conditions])} "
         f"GROUP BY 1 ORDER BY {weight} DESC, 1 LIMIT {feature.expand.top}"
     )
     return tuple(statement.run(query).column("value").to_pylist())

@@ -89,6 +89,8 @@ def relations_of(
         Whether the period is that of outcomes: answers of before it are none of them then.
     """
     relations: dict[str, str] = {}
+    if _joined(tables):
+        relations["products"] = _products(tables, hoisted)
     if tables.has("transactions"):
         relations["lines"] = _lines(tables, hoisted, cut)
         relations["orders"] = _orders(tables, used)
@@ -203,7 +205,7 @@ def _lines(tables: Tables, hoisted: Hoisted, cut: Cut) -> str:
     columns += "".join(f', t."key of {column}"' for column in ("order_id", "product_id") if column in has)
     source = "keyed_transactions t"
     if joined:
-        source += f' LEFT JOIN ({_products(tables, hoisted)}) p ON t."key of product_id" = p."key of product_id"'
+        source += ' LEFT JOIN products p ON t."key of product_id" = p."key of product_id"'
         columns += _answers_of_lines(tables, hoisted)
         columns += "".join(f", p.{quote(name)}" for name in hoisted.numbered)
     return f"SELECT {columns} FROM {source} WHERE t.customer_id IS NOT NULL AND {cut.between('start', 'as_of')}"
@@ -236,7 +238,8 @@ def _products(tables: Tables, hoisted: Hoisted) -> str:
         bits = (f"CASE WHEN {hoisted.conditions[name]} THEN {1 << bit} ELSE 0 END" for bit, name in enumerate(held))
         asked[word] = f"({' + '.join(bits)})::INTEGER"
     for number, text in hoisted.numbered.items():
-        asked[number] = f"CASE WHEN {quote(text)} IS NOT NULL THEN dense_rank() OVER (ORDER BY {quote(text)}) END"
+        rank = f"dense_rank() OVER (ORDER BY {quote(text)})"
+        asked[number] = f"(CASE WHEN {quote(text)} IS NOT NULL THEN {rank} END)::INTEGER"
     answers = "".join(f", {sql} AS {quote(name)}" for name, sql in asked.items())
     products = f"SELECT *{answers} FROM (SELECT {past(tables, 'products')}, {key} FROM keyed_products)"
     if tables.scalar(f"SELECT count({key}) - count(DISTINCT {key}) FROM keyed_products") > 0:
@@ -257,10 +260,11 @@ def _has_margin(tables: Tables) -> bool:
 def _orders(tables: Tables, used: Collection[str] | None) -> str:
     """One row per order; without an order id, an order is a customer's day; a refund alone is no order."""
     has = tables.columns["transactions"]
-    # Lines without an order id are one order a day.
     key, day, order_id = '"key of order_id"', "ordered_at::DATE", "min(order_id)"
-    grouping, tie = f"{key}, CASE WHEN {key} IS NULL THEN {day} END", f", {key}"
-    if "order_id" not in has:
+    grouping, tie = key, f", {key}"
+    if "order_id" in has and "order_id" not in tables.complete["transactions"]:
+        grouping += f", CASE WHEN {key} IS NULL THEN {day} END"  # lines without an order id are one order a day
+    elif "order_id" not in has:
         key, grouping, tie, order_id = f"{day} AS {key}", day, "", f"min({day})::VARCHAR"
     columns = {"n_lines": "count(*)", "order_id": order_id}
     columns |= {name: f"sum({name})" for name in ("cost", "discount", "coupon", "quantity") if name in has}

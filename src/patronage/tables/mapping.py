@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -68,6 +69,8 @@ class Mapped:
     columns, readings, notes
     whole : mapping
         Keys that are whole numbers in the source → INTEGER, or BIGINT where they do not fit.
+    complete : frozenset of str
+        Those of these keys that every row has.
     stored : mapping
         Columns of moments by which rows are cut → SQL of the moment as it is stored, on whatever clock.
     clocks : mapping
@@ -84,6 +87,7 @@ class Mapped:
     readings: Mapping[str, Reading]
     notes: tuple[str, ...]
     whole: Mapping[str, str]
+    complete: frozenset[str]
     stored: Mapping[str, str]
     clocks: Mapping[str, Clock]
     picked: Mapping[str, str]
@@ -126,6 +130,13 @@ def map_table(
 def option_of(name: str, table: TableSource, key: str) -> str:
     """The option of a data configuration that names a file."""
     return f"data.{name}.files.{key}" if table.query is not None else f"data.{name}.path"
+
+
+class _Extent(NamedTuple):
+    """Whether four bytes hold every number, and whether there is one in every row."""
+
+    is_narrow: bool
+    is_complete: bool
 
 
 class _Mapping:
@@ -173,11 +184,13 @@ class _Mapping:
             }
         picked = {column: _called(column, reading) for column, reading in readings.items()}
         with told(option):
-            whole = {
-                column: self._narrowest(taken[column])
+            extents = {
+                column: self._extent(taken[column])
                 for column in SHARED_KEYS
                 if column in self.kinds and column in taken and types[taken[column]] in _FITS_BIGINT
             }
+        whole = {column: "INTEGER" if extent.is_narrow else "BIGINT" for column, extent in extents.items()}
+        complete = frozenset(column for column, extent in extents.items() if extent.is_complete)
         distinct = self.table.duplicates == "drop"
         # Rows that equal another by the data's clock may differ by the clock they are stored in.
         stored, clocks = {}, {}
@@ -192,13 +205,14 @@ class _Mapping:
         self.connection.execute(f"CREATE VIEW every_{self.name} AS SELECT {listed} {rows}")
         self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
-        return Mapped(columns, canonical, tuple(self.notes), whole, stored, clocks, picked, rows, distinct)
+        return Mapped(columns, canonical, tuple(self.notes), whole, complete, stored, clocks, picked, rows, distinct)
 
-    def _narrowest(self, source: str) -> str:
-        """The narrower of two types that holds a column's whole numbers."""
-        extent = f"SELECT min({quote(source)}), max({quote(source)}) FROM raw_{self.name}"
-        least, greatest = self.connection.execute(extent).fetchall()[0]  # Parquet knows it without reading a row
-        return "INTEGER" if least is None or -(2**31) <= least <= greatest < 2**31 else "BIGINT"
+    def _extent(self, source: str) -> _Extent:
+        """What is known of a column's whole numbers; of Parquet without reading a row."""
+        column = quote(source)
+        asked = f"SELECT min({column}), max({column}), count(*) - count({column}) FROM raw_{self.name}"
+        least, greatest, n_empty = self.connection.execute(asked).fetchall()[0]
+        return _Extent(least is None or -(2**31) <= least <= greatest < 2**31, n_empty == 0)
 
     def _require_one_query(self, option: str, sql: str) -> None:
         """Check that what the configuration adds makes no further statement: one could write files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Tables:
         How texts were read where more than one way was thinkable.
     clock : Clock, optional
         How ``"stored ordered_at"`` of ``keyed_transactions`` is told on the data's own clock, where that is known.
+    complete : mapping
+        Table → keys that every row is known to have.
     """
 
     source: DataSource
@@ -47,6 +49,7 @@ class Tables:
     readings: Mapping[str, Mapping[str, Reading]]
     notes: tuple[str, ...] = ()
     clock: Clock | None = None
+    complete: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether the table is there, with all these columns."""
@@ -144,6 +147,7 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
             {name: one.readings for name, one in opened.items()},
             tuple(note for one in opened.values() for note in one.notes),
             opened["transactions"].clocks.get("ordered_at") if "transactions" in opened else None,
+            {name: one.complete for name, one in opened.items()},
         )
 
 
