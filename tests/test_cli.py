@@ -10,6 +10,8 @@ import pytest
 from mlflow import MlflowClient
 
 from patronage.cli import HELP, main
+from patronage.tracking import Tracking
+from patronage.tracking.store import pointed_at
 from tests.conftest import SMALL, Shop
 from tests.scored import feature_table, small_model
 
@@ -203,6 +205,23 @@ def test_looking_for_a_model_where_none_was_trained_makes_no_store(
     (said,) = capsys.readouterr().err.splitlines()
     assert f"there is no MLflow store sqlite:///{tmp_path}/mlflow.db: nothing was trained there" in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///other.db?timeout=30", "sqlite+pysqlite:///other.db", "sqlite:///other.db"])
+def test_a_store_is_known_however_its_address_is_written(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With options or a driver: one that is not there is not made, one that is there is asked."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["rollback", f"tracking.uri={uri!r}", "quiet=true"]) == 2
+    assert "there is no MLflow store" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    tracking = Tracking(uri, "patronage", "customer-segments")
+    with pointed_at(tracking):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["other.db", "other.db.lock"]
+    assert tracking.artifact_root() == (tmp_path / "mlartifacts").as_uri()
+    assert main(["rollback", f"tracking.uri={uri!r}", "quiet=true"]) == 2
+    assert "no previous champion" in capsys.readouterr().err
 
 
 def test_a_model_in_a_folder_needs_no_store(

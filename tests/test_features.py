@@ -1201,6 +1201,44 @@ def test_keys_are_the_same_text_whether_stored_as_numbers_or_not(sql: str, compu
     assert found[0].loc["a", "share_x"] == pytest.approx(1 / 3)
 
 
+def test_orders_of_one_moment_follow_each_other_by_number_however_ids_are_stored(computed: Computed) -> None:
+    """Order 9 comes before order 10, and both before order A."""
+    numbers = sales(("a", day(5), 10.0, 10), ("a", day(5), 9.0, 9), columns="customer_id ordered_at revenue order_id")
+    first = Feature("first", "orders", "sum(revenue) FILTER (WHERE order_number = 1)")
+    second = Feature("second", "orders", "sum(revenue) FILTER (WHERE order_number = 2)")
+    texts = numbers.astype({"order_id": "str"})
+    lettered = pd.concat([texts, texts.iloc[:1].assign(order_id="A")])
+    for transactions in (numbers, texts, lettered):
+        found = computed(first, second, transactions=transactions).frame
+        assert found.loc["a"].to_dict() == {"first": 9, "second": 10}
+
+
+def test_customers_keys_are_wide_enough_to_calculate_with(computed: Computed) -> None:
+    """A small number times a large one does not overflow."""
+    found = computed(
+        Feature("f", "orders", "min(customer_id) * 1000000000"), transactions=sales((7, day(5), 1.0))
+    ).frame
+    assert found.loc["7", "f"] == 7e9
+
+
+@pytest.mark.parametrize("listed", ["once", "twice", "with a revenue of their own"])
+def test_a_vocabulary_weighs_each_line_once_for_each_entry_of_its_product(
+    listed: str, catalogue_of: Callable[..., Catalogue]
+) -> None:
+    """As the lines that features see do, whatever else the products' table holds."""
+    products = pd.DataFrame({"product_id": ["1", "2"], "category": ["x", "y"]})
+    if listed == "twice":
+        products = pd.concat([products, products.iloc[:1]])
+    elif listed == "with a revenue of their own":
+        products["Revenue"] = [1e6, 1.0]
+    transactions = sales(
+        ("a", day(5), 9.0, "1"), ("a", day(5), 19.0, "2"), columns="customer_id ordered_at revenue product_id"
+    )
+    one = replace(SHARE, expand=Expand("category", 1))
+    catalogue = catalogue_of(one, transactions=transactions, products=products)
+    assert catalogue.vocabularies == {"share": ("y",)}
+
+
 @pytest.mark.parametrize("order_ids", [[7, None, None, 7], [7, 8, 9, 7]], ids=["some empty", "none empty"])
 def test_lines_without_an_order_id_are_one_order_a_day(order_ids: list[int | None], computed: Computed) -> None:
     """Where order ids are numbers, and whether or not every line has one."""

@@ -193,7 +193,8 @@ def require_former_export(folder: Path, *, alone: bool) -> None:
     """
     files = _files_of_export(folder)
     require_own_folder(folder, files, "an export")
-    n_others = sum(not file.startswith(f"{MODEL}/") and file != MANIFEST for file in files)
+    others = [file for file in files if not file.startswith(f"{MODEL}/") and file != MANIFEST]
+    n_others = sum((folder / file).exists() for file in others)
     if alone and n_others:
         raise InvalidInputError(
             f"output={folder} holds an export with audiences, {n_others} file(s) that the model alone would replace; "

@@ -14,7 +14,7 @@ from patronage.catalogue import Catalogue, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.expressions import columns_of
 from patronage.features.hoisting import hoist
-from patronage.features.relations import MADE_OF, MOMENTS, known_customers, product_texts
+from patronage.features.relations import MADE_OF, MOMENTS, known_customers, listed_once, product_texts
 from patronage.features.statement import Statement, start_of
 from patronage.special import special_category
 from patronage.tables import Tables, first_line, quote
@@ -300,10 +300,12 @@ def _vocabulary(statement: Statement, feature: Feature) -> tuple[str, ...]:
     conditions = [f"({feature.expand.where}\n)"] if feature.expand.where else []
     if feature.window_days is not None:
         conditions.append(f"{MOMENTS[rows]} >= ${start_of(feature.window_days)}")
-    if rows == "lines" and not conditions and feature.expand.by.lower() in product_texts(statement.tables):
+    of_product = rows == "lines" and feature.expand.by.lower() in product_texts(statement.tables)
+    if of_product and not conditions and listed_once(statement.tables):
         # Added up by product first, there is one text to look at for each product instead of for each line.
-        key = '"key of product_id"'
-        rows = f"(SELECT {key}, sum(revenue) AS revenue FROM lines GROUP BY {key}) JOIN products USING ({key})"
+        key, weight = '"key of product_id"', 'sum("revenue of product")'
+        sums = f'SELECT {key}, sum(revenue) AS "revenue of product" FROM lines GROUP BY {key}'
+        rows = f"({sums}) JOIN products USING ({key})"
     query = (
         f"SELECT {by}::VARCHAR AS value FROM {rows} WHERE {' AND '.join([f'{by} IS NOT NULL', *conditions])} "
         f"GROUP BY 1 ORDER BY {weight} DESC, 1 LIMIT {feature.expand.top}"

@@ -117,6 +117,12 @@ def product_texts(tables: Tables) -> set[str]:
     return texts - own
 
 
+def listed_once(tables: Tables) -> bool:
+    """Whether no product is listed twice."""
+    key = '"key of product_id"'
+    return tables.scalar(f"SELECT count({key}) - count(DISTINCT {key}) FROM keyed_products") == 0
+
+
 def known_customers(tables: Tables, cut: Cut, ordering: str | None = None) -> str:
     """SQL of the customers known at ``as_of``, and whether they ordered before it and within the lookback.
 
@@ -242,7 +248,7 @@ def _products(tables: Tables, hoisted: Hoisted) -> str:
         asked[number] = f"(CASE WHEN {quote(text)} IS NOT NULL THEN {rank} END)::INTEGER"
     answers = "".join(f", {sql} AS {quote(name)}" for name, sql in asked.items())
     products = f"SELECT *{answers} FROM (SELECT {past(tables, 'products')}, {key} FROM keyed_products)"
-    if tables.scalar(f"SELECT count({key}) - count(DISTINCT {key}) FROM keyed_products") > 0:
+    if not listed_once(tables):
         return products
     # Grouped, DuckDB knows that each stands once, and leaves out the join where nothing is read of products.
     columns = "".join(f", any_value({quote(name)}) AS {quote(name)}" for name in (*tables.columns["products"], *asked))
@@ -261,7 +267,8 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
     """One row per order; without an order id, an order is a customer's day; a refund alone is no order."""
     has = tables.columns["transactions"]
     key, day, order_id = '"key of order_id"', "ordered_at::DATE", "min(order_id)"
-    grouping, tie = key, f", {key}"
+    # Numbers come before texts, and in their own order, whether they are stored as numbers or as texts.
+    grouping, tie = key, f", TRY_CAST({key} AS BIGINT), {key}"
     if "order_id" in has and "order_id" not in tables.complete["transactions"]:
         grouping += f", CASE WHEN {key} IS NULL THEN {day} END"  # lines without an order id are one order a day
     elif "order_id" not in has:

@@ -256,7 +256,7 @@ def status_codes(column: pa.ChunkedArray) -> np.ndarray:
     for coded in column.chunks:
         # One look at each different text; the last place is that of rows without any.
         code = pc.fill_null(pc.index_in(as_text(STATUS, coded.dictionary), known), -1)
-        found.append(np.append(code, -1)[np.asarray(pc.fill_null(coded.indices, -1))])
+        found.append(np.append(code, -1)[np.asarray(pc.fill_null(pc.cast(coded.indices, pa.int64()), -1))])
     return np.concatenate(found)
 
 

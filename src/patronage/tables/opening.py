@@ -16,7 +16,7 @@ from patronage.errors import InvalidConfigError, InvalidInputError, PatronageErr
 from patronage.tables.canonical import CANONICAL, POLICIES, DataSource, TableSource
 from patronage.tables.clock import Clock, require_zone
 from patronage.tables.files import in_utf8, resolve_files
-from patronage.tables.mapping import SHARED_KEYS, Mapped, map_table, option_of
+from patronage.tables.mapping import KEYED, SHARED_KEYS, Mapped, map_table, option_of
 from patronage.tables.sql import Reading, quote_text
 
 
@@ -161,7 +161,8 @@ def _create_keyed_views(connection: duckdb.DuckDBPyConnection, opened: Mapping[s
     for key in SHARED_KEYS:
         types = [one.whole.get(key) for one in opened.values() if key in one.readings]
         if types and None not in types:
-            whole[key] = "BIGINT" if "BIGINT" in types else "INTEGER"
+            # What an expression reads itself stays as wide as it may be calculated with.
+            whole[key] = "INTEGER" if key in KEYED and "BIGINT" not in types else "BIGINT"
     for name, mapped in opened.items():
         connection.execute(f"CREATE VIEW keyed_{name} AS {mapped.selection(whole)}")
 

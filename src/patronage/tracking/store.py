@@ -28,7 +28,8 @@ Once it has answered there is work to lose, and MLflow's own patience holds: som
 """
 
 DATABASE_WAITS_SECONDS = (1.0, 2.0, 4.0)
-SQLITE = "sqlite:///"
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?!:memory:|file:)([^?]+)(?:\?.*)?")
+"""The address of a SQLite file, with a driver or options or without."""
 _LONGEST = 300
 
 
@@ -66,6 +67,11 @@ class Tracking:
         """The store's address."""
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 
+    def database(self) -> Path | None:
+        """The file of a SQLite store, None for any other."""
+        address = _SQLITE.fullmatch(self.resolved_uri())
+        return None if address is None else Path(address.group(1))
+
     def is_new(self) -> bool:
         """Whether the store is a SQLite file that is yet to be made.
 
@@ -74,20 +80,18 @@ class Tracking:
         InvalidConfigError
             The folder that it would be made in does not exist.
         """
-        uri = self.resolved_uri()
-        if not uri.startswith(SQLITE):
+        database = self.database()
+        if database is None:
             return False
-        database = Path(uri.removeprefix(SQLITE))
         if not database.parent.is_dir():
+            uri = self.shown_uri()
             raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
         return not database.exists()
 
     def artifact_root(self) -> str | None:
         """Where a local store puts artifacts: beside the database, whatever the working directory; None for servers."""
-        uri = self.resolved_uri()
-        if not uri.startswith(SQLITE):
-            return None
-        return (Path(uri.removeprefix(SQLITE)).resolve().parent / "mlartifacts").as_uri()
+        database = self.database()
+        return None if database is None else (database.resolve().parent / "mlartifacts").as_uri()
 
 
 @contextmanager
@@ -181,7 +185,7 @@ def _brief_patience() -> Iterator[None]:
 
 def _reach_database(uri: str) -> None:
     """Connect to a database some times, ever more slowly: MLflow itself would try for minutes without a word."""
-    if uri.startswith(("http://", "https://", "file:", SQLITE)) or "://" not in uri:
+    if uri.startswith(("http://", "https://", "file:", "sqlite")) or "://" not in uri:
         return
     import sqlalchemy as sa  # noqa: PLC0415
 
@@ -203,12 +207,11 @@ def _reach_database(uri: str) -> None:
 @contextmanager
 def _initialised(tracking: Tracking) -> Iterator[None]:
     """Let one process at a time make first contact: concurrent migrations corrupt a fresh SQLite store."""
-    uri = tracking.resolved_uri()
-    if not uri.startswith(SQLITE):
+    database = tracking.database()
+    if database is None:
         yield
         return
     tracking.is_new()  # says so where its folder is missing
-    database = Path(uri.removeprefix(SQLITE))
     with database.with_name(database.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
