@@ -185,7 +185,7 @@ def _brief_patience() -> Iterator[None]:
 
 def _reach_database(uri: str) -> None:
     """Connect to a database some times, ever more slowly: MLflow itself would try for minutes without a word."""
-    if uri.startswith(("http://", "https://", "file:", "sqlite")) or "://" not in uri:
+    if uri.startswith(("http://", "https://", "file:", "sqlite:///")) or "://" not in uri:
         return
     import sqlalchemy as sa  # noqa: PLC0415
 
