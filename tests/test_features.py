@@ -1201,6 +1201,29 @@ def test_keys_are_the_same_text_whether_stored_as_numbers_or_not(sql: str, compu
     assert found[0].loc["a", "share_x"] == pytest.approx(1 / 3)
 
 
+@settings(deadline=None, max_examples=20)
+@given(
+    bought=st.lists(st.tuples(st.integers(1, 3), st.none() | st.integers(1, 5)), min_size=1, max_size=30),
+    kept_as=st.sampled_from(["four bytes", "eight bytes", "text"]),
+)
+def test_an_order_has_as_many_products_as_differ(
+    bought: list[tuple[int, int | None]], kept_as: str, folder: Path
+) -> None:
+    """Each product of an order counts once, and lines without one not at all, however ids are stored."""
+    rows = [("a", day(order), 1.0, order, product) for order, product in bought]
+    lines = sales(*rows, columns="customer_id ordered_at revenue order_id product_id")
+    lines["product_id"] = lines["product_id"].astype("Int64") * (2**40 if kept_as == "eight bytes" else 1)
+    if kept_as == "text":
+        lines["product_id"] = "p" + lines["product_id"].astype("str")
+    with opened(folder, transactions=lines) as tables:
+        assert ("product_id" in tables.whole) == (kept_as != "text")
+        found = compute(
+            tables, (Feature("f", "orders", "string_agg(n_products, ' ' ORDER BY order_id)", scale="one_hot"),)
+        )
+    wanted = lines.groupby("order_id")["product_id"].nunique()
+    assert found.frame.loc["a", "f"] == " ".join(map(str, wanted))
+
+
 def test_orders_of_one_moment_follow_each_other_by_number_however_ids_are_stored(computed: Computed) -> None:
     """Order 9 comes before order 10, and both before order A."""
     numbers = sales(("a", day(5), 10.0, 10), ("a", day(5), 9.0, 9), columns="customer_id ordered_at revenue order_id")

@@ -38,6 +38,11 @@ NO = ("no", "n", "false", "nee", "nej", "nein", "нет", "non")
 FIRST = datetime(1900, 1, 1)  # noqa: DTZ001 - the data's own clock, as all moments
 """No order is older: what is, stands for an unknown date."""
 
+_IN_ORDER = "list_sort({0}, 'ASC', 'NULLS LAST')"
+_N_DISTINCT = "len({0}) - len(list_filter({0}, lambda one, place: one IS NOT DISTINCT FROM {0}[place + 1]))"
+"""Values other than NULL in a list in order: all but those that equal the next one. Orders are short: ``list_unique``
+takes twice as long for numbers (not for texts), ``count(DISTINCT)`` three times."""
+
 _AGREEMENT = (
     ("strongly disagree", "completely disagree", "totally disagree"),
     ("disagree", "somewhat disagree"),
@@ -279,8 +284,8 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
         columns["margin"] = "sum(margin)"
     columns |= {name: f"min({name})" for name in ("channel", "store_id") if name in has}
     if "product_id" in has:
-        # As count(DISTINCT …), in three quarters of its time and half of its memory: orders are short.
-        columns["n_products"] = 'list_unique(list("key of product_id"))'
+        kept = _IN_ORDER if "product_id" in tables.whole else "list_unique({0})"
+        columns["n_products"] = kept.format('list("key of product_id")')
     in_order = {
         "gap_days": "date_diff('day', lag(ordered_at) OVER earlier, ordered_at)",
         "order_number": "row_number() OVER earlier",
@@ -293,6 +298,8 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
         f"SELECT customer_id, {key}, min(ordered_at) AS ordered_at, sum(revenue) AS revenue{listed} FROM lines "
         f"GROUP BY customer_id, {grouping} HAVING max(revenue) >= 0"
     )
+    if "n_products" in columns and "product_id" in tables.whole:
+        grouped = f"SELECT * REPLACE ({_N_DISTINCT.format('n_products')} AS n_products) FROM ({grouped})"
     if not in_order:
         return grouped
     following = "".join(f", {sql} AS {name}" for name, sql in in_order.items())
