@@ -274,7 +274,7 @@ def _orders(tables: Tables, used: Collection[str] | None) -> str:
     key, day, order_id = '"key of order_id"', "ordered_at::DATE", "min(order_id)"
     # Numbers come before texts, and in their own order, whether they are stored as numbers or as texts.
     grouping, tie = key, f", TRY_CAST({key} AS BIGINT), {key}"
-    if "order_id" in has and "order_id" not in tables.complete["transactions"]:
+    if "order_id" in has and not tables.is_complete("transactions", "order_id"):
         grouping += f", CASE WHEN {key} IS NULL THEN {day} END"  # lines without an order id are one order a day
     elif "order_id" not in has:
         key, grouping, tie, order_id = f"{day} AS {key}", day, "", f"min({day})::VARCHAR"

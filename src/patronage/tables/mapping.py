@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -61,16 +60,41 @@ _FITS_BIGINT = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLI
 
 
 @dataclass(frozen=True)
+class Extent:
+    """What is known of a key that is whole numbers in the source; of Parquet without reading a row.
+
+    Attributes
+    ----------
+    least, greatest : int, optional
+        None where there is no number.
+    n_rows : int
+        With and without a number.
+    n_empty : int
+        Without one.
+    """
+
+    least: int | None
+    greatest: int | None
+    n_rows: int
+    n_empty: int
+
+    @property
+    def sql_type(self) -> str:
+        """INTEGER, or BIGINT where four bytes do not hold all."""
+        if self.least is None or self.greatest is None or -(2**31) <= self.least <= self.greatest < 2**31:
+            return "INTEGER"
+        return "BIGINT"
+
+
+@dataclass(frozen=True)
 class Mapped:
     """One open table; see `opening.Tables`.
 
     Attributes
     ----------
     columns, readings, notes
-    whole : mapping
-        Keys that are whole numbers in the source → INTEGER, or BIGINT where they do not fit.
-    complete : frozenset of str
-        Those of these keys that every row has.
+    extents : mapping
+        Keys that are whole numbers in the source → what is known of them.
     stored : mapping
         Columns of moments by which rows are cut → SQL of the moment as it is stored, on whatever clock.
     clocks : mapping
@@ -86,8 +110,7 @@ class Mapped:
     columns: Mapping[str, str]
     readings: Mapping[str, Reading]
     notes: tuple[str, ...]
-    whole: Mapping[str, str]
-    complete: frozenset[str]
+    extents: Mapping[str, Extent]
     stored: Mapping[str, str]
     clocks: Mapping[str, Clock]
     picked: Mapping[str, str]
@@ -99,7 +122,7 @@ class Mapped:
         numbers = {
             column: f"{quote(self.readings[column].source)}::{sql_type}"
             for column, sql_type in whole.items()
-            if column in self.whole
+            if column in self.extents
         }
         columns = {column: sql if column in KEYED else numbers.get(column, sql) for column, sql in self.picked.items()}
         columns |= {
@@ -130,13 +153,6 @@ def map_table(
 def option_of(name: str, table: TableSource, key: str) -> str:
     """The option of a data configuration that names a file."""
     return f"data.{name}.files.{key}" if table.query is not None else f"data.{name}.path"
-
-
-class _Extent(NamedTuple):
-    """Whether four bytes hold every number, and whether there is one in every row."""
-
-    is_narrow: bool
-    is_complete: bool
 
 
 class _Mapping:
@@ -189,8 +205,6 @@ class _Mapping:
                 for column in SHARED_KEYS
                 if column in self.kinds and column in taken and types[taken[column]] in _FITS_BIGINT
             }
-        whole = {column: "INTEGER" if extent.is_narrow else "BIGINT" for column, extent in extents.items()}
-        complete = frozenset(column for column, extent in extents.items() if extent.is_complete)
         distinct = self.table.duplicates == "drop"
         # Rows that equal another by the data's clock may differ by the clock they are stored in.
         stored, clocks = {}, {}
@@ -205,14 +219,12 @@ class _Mapping:
         self.connection.execute(f"CREATE VIEW every_{self.name} AS SELECT {listed} {rows}")
         self.connection.execute(f"CREATE VIEW {self.name} AS SELECT {'DISTINCT ' * distinct}* FROM every_{self.name}")
         columns = describe(self.connection, self.name, f"SELECT * FROM {self.name}")
-        return Mapped(columns, canonical, tuple(self.notes), whole, complete, stored, clocks, picked, rows, distinct)
+        return Mapped(columns, canonical, tuple(self.notes), extents, stored, clocks, picked, rows, distinct)
 
-    def _extent(self, source: str) -> _Extent:
-        """What is known of a column's whole numbers; of Parquet without reading a row."""
+    def _extent(self, source: str) -> Extent:
         column = quote(source)
-        asked = f"SELECT min({column}), max({column}), count(*) - count({column}) FROM raw_{self.name}"
-        least, greatest, n_empty = self.connection.execute(asked).fetchall()[0]
-        return _Extent(least is None or -(2**31) <= least <= greatest < 2**31, n_empty == 0)
+        asked = f"SELECT min({column}), max({column}), count(*), count(*) - count({column}) FROM raw_{self.name}"
+        return Extent(*self.connection.execute(asked).fetchall()[0])
 
     def _require_one_query(self, option: str, sql: str) -> None:
         """Check that what the configuration adds makes no further statement: one could write files."""

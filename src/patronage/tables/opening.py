@@ -16,7 +16,7 @@ from patronage.errors import InvalidConfigError, InvalidInputError, PatronageErr
 from patronage.tables.canonical import CANONICAL, POLICIES, DataSource, TableSource
 from patronage.tables.clock import Clock, require_zone
 from patronage.tables.files import in_utf8, resolve_files
-from patronage.tables.mapping import KEYED, SHARED_KEYS, Mapped, map_table, option_of
+from patronage.tables.mapping import KEYED, SHARED_KEYS, Extent, Mapped, map_table, option_of
 from patronage.tables.sql import Reading, quote_text
 
 
@@ -39,8 +39,8 @@ class Tables:
         How texts were read where more than one way was thinkable.
     clock : Clock, optional
         How ``"stored ordered_at"`` of ``keyed_transactions`` is told on the data's own clock, where that is known.
-    complete : mapping
-        Table → keys that every row is known to have.
+    extents : mapping
+        Table → (key that is whole numbers there → what is known of it).
     whole : mapping
         Key → SQL type in the ``keyed_<table>`` views, of the keys that are whole numbers in every table.
     """
@@ -51,12 +51,17 @@ class Tables:
     readings: Mapping[str, Mapping[str, Reading]]
     notes: tuple[str, ...] = ()
     clock: Clock | None = None
-    complete: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    extents: Mapping[str, Mapping[str, Extent]] = field(default_factory=dict)
     whole: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether the table is there, with all these columns."""
         return table in self.columns and all(column in self.columns[table] for column in columns)
+
+    def is_complete(self, table: str, key: str) -> bool:
+        """Tell whether every row is known to have the key."""
+        extent = self.extents.get(table, {}).get(key)
+        return extent is not None and extent.n_empty == 0
 
     def count(self, table: str) -> int:
         """Number of rows of a canonical table."""
@@ -152,7 +157,7 @@ def open_tables(source: DataSource) -> Iterator[Tables]:
             {name: one.readings for name, one in opened.items()},
             tuple(note for one in opened.values() for note in one.notes),
             opened["transactions"].clocks.get("ordered_at") if "transactions" in opened else None,
-            {name: one.complete for name, one in opened.items()},
+            {name: one.extents for name, one in opened.items()},
             whole,
         )
 
@@ -165,8 +170,9 @@ def _whole_keys(opened: Mapping[str, Mapped]) -> dict[str, str]:
     """
     whole: dict[str, str] = {}
     for key in SHARED_KEYS:
-        types = [one.whole.get(key) for one in opened.values() if key in one.readings]
-        if types and None not in types:
+        extents = [one.extents.get(key) for one in opened.values() if key in one.readings]
+        types = {extent.sql_type for extent in extents if extent is not None}
+        if extents and None not in extents:
             # What an expression reads itself stays as wide as it may be calculated with.
             whole[key] = "INTEGER" if key in KEYED and "BIGINT" not in types else "BIGINT"
     return whole
