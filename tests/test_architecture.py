@@ -49,6 +49,8 @@ FLOW = [
     "periods",
     "catalogue",
     "special",
+    "features.trees",
+    "features.two_steps",
     "features.hoisting",
     "features.relations",
     "features.expressions",

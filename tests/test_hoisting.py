@@ -73,26 +73,28 @@ EXPRESSIONS = [
 
 
 @contextmanager
-def opened(folder: Path, products: pd.DataFrame = PRODUCTS) -> Iterator[Tables]:
-    """The lines, and products."""
-    LINES.to_parquet(folder / "lines.parquet")
+def opened(folder: Path, products: pd.DataFrame = PRODUCTS, lines: pd.DataFrame = LINES) -> Iterator[Tables]:
+    """Lines, and products."""
+    lines.to_parquet(folder / "lines.parquet")
     products.to_parquet(folder / "products.parquet")
     files = {name: TableSource(path=str(folder / f"{name}.parquet")) for name in ("lines", "products")}
     with open_tables(DataSource("test", {"transactions": files["lines"], "products": files["products"]})) as tables:
         yield tables
 
 
-def computed(folder: Path, expressions: list[str], products: pd.DataFrame) -> pd.DataFrame:
+def computed(
+    folder: Path, expressions: list[str], products: pd.DataFrame, lines: pd.DataFrame = LINES, days: int | None = None
+) -> pd.DataFrame:
     """The expressions as features."""
-    features = tuple(Feature(f"f{i:02}", "lines", sql) for i, sql in enumerate(expressions))
-    with opened(folder, products) as tables:
+    features = tuple(Feature(f"f{i:02}", "lines", sql, window_days=days) for i, sql in enumerate(expressions))
+    with opened(folder, products, lines) as tables:
         return build_features(tables, Catalogue(features), WINDOW).frame
 
 
-def asked_of_lines(expressions: list[str], products: pd.DataFrame) -> pd.DataFrame:
+def asked_of_lines(expressions: list[str], products: pd.DataFrame, lines: pd.DataFrame = LINES) -> pd.DataFrame:
     """The expressions over lines joined with their products, with nothing taken out."""
     connection = duckdb.connect()
-    connection.register("own", LINES)
+    connection.register("own", lines)
     connection.register("listed", products)
     columns = ", ".join(
         f"({sql})::DOUBLE AS f{i:02}".replace("$as_of", "'2023-07-01'") for i, sql in enumerate(expressions)
@@ -181,3 +183,90 @@ def test_more_conditions_than_a_word_has_bits_hold_at_the_same_lines(tmp_path: P
     with opened(tmp_path, products) as tables:
         words = hoist(tables, {"q": f"SELECT {', '.join(expressions)} FROM lines"}, {"department"}).words
     assert [len(held) for held in words.values()] == [WORD_BITS, WORD_BITS, n_products + 1 - 2 * WORD_BITS]
+
+
+# Lines added up by customer and answer first
+
+MANY = pd.concat(
+    [
+        LINES.assign(
+            customer_id=LINES["customer_id"].map({name: number for number, name in enumerate("abcde", 3)}),
+            revenue=LINES["revenue"] * number + number % 7,
+            ordered_at=LINES["ordered_at"] + pd.to_timedelta(number % 25, "D"),
+        )
+        for number in range(100)
+    ]
+)
+"""The lines a hundred times, of customers 3 to 7, with revenues and days that differ."""
+
+SHARES = [f"sum(revenue) FILTER (WHERE department = '{one}')" for one in ("DELI", "MEAT", "o''neill", "x", "y")]
+IN_STEPS = [
+    *(one for one in EXPRESSIONS if "upper" not in one and not one.startswith("len")),
+    "min(revenue) FILTER (WHERE brand = 'Private') + max(revenue) - day(min(ordered_at))",
+    "max(product_id) FILTER (WHERE brand = 'Private' AND revenue > 20)",
+    "count(product_id) + 1000 * count(*) FILTER (WHERE brand = 'Private' OR brand IS NULL)",
+    "count(*) FILTER (WHERE brand = 'nobody has it')",
+    "bool_and(revenue > 0) FILTER (WHERE department = 'DELI')::int + bool_or(revenue > 700)::int",
+    "sum(CASE WHEN brand = 'Private' THEN revenue END) / sum(revenue)",
+    "sum(revenue) FILTER (WHERE department = 'DELI' OR revenue > 300)",
+    "sum(revenue + (department = 'DELI')::int) FILTER (WHERE NOT (department = 'DELI') OR revenue IS NULL)",
+]
+AT_ONCE = [
+    *(one for one in EXPRESSIONS if one not in IN_STEPS),
+    "avg(revenue)",
+    "median(revenue)",
+    "count(DISTINCT product_id)",
+    "sum(DISTINCT revenue)",
+    "list_sum(max(revenue, 2))",
+    "len(string_agg(product_id, '' ORDER BY revenue))",
+]
+
+
+def query_of(expressions: list[str]) -> str:
+    """A statement over lines, as building makes it."""
+    return f"SELECT customer_id, {', '.join(expressions)} FROM lines GROUP BY customer_id"
+
+
+@pytest.mark.parametrize("expression", [*IN_STEPS, *AT_ONCE])
+def test_sums_of_sums_are_sums_of_lines(expression: str, tmp_path: Path) -> None:
+    """Beside other conditions, whether or not an aggregate can be made of its values for parts of the lines."""
+    expressions = [*SHARES, expression]
+    found = computed(tmp_path, expressions, PRODUCTS, MANY)
+    expected = asked_of_lines(expressions, PRODUCTS, MANY)
+    pd.testing.assert_frame_equal(found, expected.set_axis(found.index), check_exact=False, rtol=1e-12)
+    with opened(tmp_path, PRODUCTS, MANY) as tables:
+        sql = hoist(tables, {"q": query_of(expressions)}, TEXTS).queries["q"]
+    assert ('GROUP BY customer_id, "answers 1"' in sql) == (expression in IN_STEPS)
+
+
+def test_sums_of_the_last_days_are_of_these_days(tmp_path: Path) -> None:
+    """What a feature's own window leaves out is left out before anything is added up."""
+    found = computed(tmp_path, SHARES, PRODUCTS, MANY, days=10)
+    recent = MANY[MANY["ordered_at"] >= pd.Timestamp("2023-06-21")]
+    expected = asked_of_lines(SHARES, PRODUCTS, recent)
+    pd.testing.assert_frame_equal(found, expected.set_axis(found.index))
+
+
+@pytest.mark.parametrize(
+    ("expressions", "lines", "products"),
+    [
+        (SHARES[:4], MANY, PRODUCTS),
+        (SHARES, LINES, PRODUCTS),
+        (SHARES, MANY.assign(customer_id="c" + MANY["customer_id"].astype("str")), PRODUCTS),
+        (SHARES, MANY.assign(customer_id=MANY["customer_id"] * 1000), PRODUCTS),
+        (
+            [*SHARES, "count(DISTINCT category)"],
+            MANY,
+            pd.DataFrame({"product_id": range(513), "category": range(513)}).astype({"category": "str"}),
+        ),
+    ],
+    ids=["few conditions", "few lines", "who knows how many customers", "too many customers", "too large sets"],
+)
+def test_lines_are_added_up_at_once_where_two_steps_do_not_pay(
+    expressions: list[str], lines: pd.DataFrame, products: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The first step would take longer than it saves, or more room."""
+    with opened(tmp_path, products.assign(department="DELI"), lines) as tables:
+        sql = hoist(tables, {"q": query_of(expressions)}, TEXTS).queries["q"]
+    assert '"answers 1"' in sql
+    assert sql.count("GROUP BY") == 1

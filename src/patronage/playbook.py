@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from patronage.errors import InvalidConfigError
-from patronage.features.expressions import nodes_of
+from patronage.features.trees import nodes_of
 from patronage.profiles import Profiles
 from patronage.profiles.columns import OVERALL, SEGMENTS
 

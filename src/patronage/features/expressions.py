@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from patronage.catalogue import RELATIONS, Feature
 from patronage.errors import InvalidConfigError
+from patronage.features.trees import nodes_of
 from patronage.tables import Tables
 
 CLOCK_AND_CHANCE = frozenset(
@@ -72,14 +72,3 @@ def _parsed_sql(tables: Tables, feature: Feature, given: str) -> list[Any]:
     if len(trees[0]["statements"]) != 1 or len(chosen) != 1 or found != plain or nothing:
         raise InvalidConfigError(f"feature {feature.name}: sql must be a single expression.")
     return list(chosen)
-
-
-def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
-    """All nodes of a parse tree as DuckDB gives it in JSON, each before those below it."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from nodes_of(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from nodes_of(value)

@@ -6,11 +6,12 @@ part of the time that shares by department need, and telling categories apart by
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from patronage.features.trees import chosen, column, parsed, printed, said
+from patronage.features.two_steps import in_two_steps
 from patronage.tables import Tables, quote
 
 _COMPARISONS = frozenset({
@@ -70,21 +71,31 @@ def hoist(
         Columns, in lower case, that are texts of the product.
     """
     found = _Hoisting(tables, texts)
-    replaced: dict[str, str] = {}
+    trees: dict[str, dict[str, Any]] = {}
     for name, query in queries.items():
-        tree = _parsed(tables, query)
+        tree = parsed(tables, query)
         if tree["error"]:  # running it tells what is wrong
             return Hoisted(queries)
-        tree["statements"] = found.replaced(tree["statements"])
-        replaced[name] = _printed(tables, tree)
+        trees[name] = {**tree, "statements": found.replaced(tree["statements"])}
     if not found.conditions and not found.numbered:
         return Hoisted(queries)
     conditions = {}
     for name, condition in found.conditions.values():
-        plain = _parsed(tables, "SELECT 1")
-        _chosen(plain)[:] = [condition]
-        conditions[name] = _printed(tables, plain).removeprefix("SELECT ")
+        plain = parsed(tables, "SELECT 1")
+        chosen(plain)[:] = [condition]
+        conditions[name] = printed(tables, plain).removeprefix("SELECT ")
+    words = bits_of(conditions, found.words)
+    replaced = {name: printed(tables, in_two_steps(tables, tree, words)) for name, tree in trees.items()}
     return Hoisted(replaced, conditions, found.words, found.numbered)
+
+
+def bits_of(conditions: Mapping[str, str], words: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """SQL over products of each word."""
+    bits = {
+        word: [f"CASE WHEN {conditions[name]} THEN {1 << bit} ELSE 0 END" for bit, name in enumerate(held)]
+        for word, held in words.items()
+    }
+    return {word: f"({' + '.join(some)})::INTEGER" for word, some in bits.items()}
 
 
 class _Hoisting:
@@ -103,14 +114,14 @@ class _Hoisting:
         if not isinstance(node, dict) or node.get("class") == "LAMBDA":
             return node
         if self._is_condition(node):
-            return _column(self._named(node))
+            return column(self._named(node))
         if self._is_distinct_count(node):
             node = self._counted(node)
         return {key: self._cut(value) if key == "filter" else self.replaced(value) for key, value in node.items()}
 
     def _named(self, condition: Any) -> str:  # noqa: ANN401 - JSON
         """Column of a condition."""
-        return self.conditions.setdefault(_said(condition), (f"condition {len(self.conditions) + 1}", condition))[0]
+        return self.conditions.setdefault(said(condition), (f"condition {len(self.conditions) + 1}", condition))[0]
 
     def _cut(self, node: Any) -> Any:  # noqa: ANN401 - JSON
         """What an aggregate leaves rows out by: there false and unknown are the same, and a bit says all of it."""
@@ -118,7 +129,7 @@ class _Hoisting:
             return node
         if self._is_condition(node):
             word, bit = self._bit(self._named(node))
-            return _chosen(_parsed(self.tables, f"SELECT {quote(word)} & {1 << bit} != 0"))[0]
+            return chosen(parsed(self.tables, f"SELECT {quote(word)} & {1 << bit} != 0"))[0]
         if node.get("type") == "CONJUNCTION_AND":
             return {**node, "children": [self._cut(one) for one in node["children"]]}
         return self.replaced(node)
@@ -142,9 +153,9 @@ class _Hoisting:
         self.numbered[name] = text
         n_values = self.tables.scalar(f"SELECT count(DISTINCT {quote(text)}) FROM keyed_products")
         if n_values > _MOST_BITS:
-            return {**node, "arguments": [{**argument, "expression": _column(name)}]}
+            return {**node, "arguments": [{**argument, "expression": column(name)}]}
         bits = f"bitstring_agg({quote(name)}, 1, {max(n_values, 1)})"
-        (counted,) = _chosen(_parsed(self.tables, f"SELECT coalesce(bit_count({bits}), 0)"))
+        (counted,) = chosen(parsed(self.tables, f"SELECT coalesce(bit_count({bits}), 0)"))
         counted["children"][0]["arguments"][0]["expression"]["filter"] = node["filter"]
         return dict(counted)
 
@@ -176,12 +187,6 @@ class _Hoisting:
         return len(names) == 1 and names[0].lower() in self.texts
 
 
-def _chosen(tree: Mapping[str, Any]) -> list[Any]:
-    """What a statement selects."""
-    chosen: list[Any] = tree["statements"][0]["node"]["select_list"]
-    return chosen
-
-
 def _operands(node: Mapping[str, Any]) -> list[Any]:
     sides = ("left", "right", "input", "lower", "upper")
     return [*node.get("children", []), *(node[side] for side in sides if side in node)]
@@ -189,30 +194,3 @@ def _operands(node: Mapping[str, Any]) -> list[Any]:
 
 def _is_constant(node: Mapping[str, Any]) -> bool:
     return node.get("class") == "CONSTANT" and node["literal"].get("kind") == "STRING"
-
-
-def _column(name: str) -> dict[str, Any]:
-    return {"class": "COLUMN_REF", "type": "COLUMN_REF", "alias": "", "column_names": [name]}
-
-
-def _said(node: Any) -> str:  # noqa: ANN401 - JSON
-    """A node without where it stands."""
-
-    def bare(one: Any) -> Any:  # noqa: ANN401 - JSON
-        if isinstance(one, dict):
-            return {key: bare(value) for key, value in one.items() if not key.startswith("query_location")}
-        return [bare(value) for value in one] if isinstance(one, list) else one
-
-    return json.dumps(bare(node))
-
-
-def _parsed(tables: Tables, query: str) -> dict[str, Any]:
-    (tree,) = tables.connection.execute("SELECT json_serialize_sql($query)", {"query": query}).fetchall()[0]
-    return dict(json.loads(tree))
-
-
-def _printed(tables: Tables, tree: Mapping[str, Any]) -> str:
-    (sql,) = tables.connection.execute(
-        "SELECT json_deserialize_sql($tree::JSON)", {"tree": json.dumps(tree)}
-    ).fetchall()[0]
-    return str(sql)

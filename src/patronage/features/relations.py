@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from patronage.features.hoisting import Hoisted
+from patronage.features.hoisting import Hoisted, bits_of
 from patronage.tables import CANONICAL, Tables, quote
 
 MOMENTS: Mapping[str, str] = {
@@ -245,9 +245,7 @@ def _products(tables: Tables, hoisted: Hoisted) -> str:
     """One row per product, with what is asked of it."""
     key = '"key of product_id"'
     asked = {name: f"({condition})" for name, condition in hoisted.conditions.items()}
-    for word, held in hoisted.words.items():
-        bits = (f"CASE WHEN {hoisted.conditions[name]} THEN {1 << bit} ELSE 0 END" for bit, name in enumerate(held))
-        asked[word] = f"({' + '.join(bits)})::INTEGER"
+    asked |= bits_of(hoisted.conditions, hoisted.words)
     for number, text in hoisted.numbered.items():
         rank = f"dense_rank() OVER (ORDER BY {quote(text)})"
         asked[number] = f"(CASE WHEN {quote(text)} IS NOT NULL THEN {rank} END)::INTEGER"
