@@ -52,6 +52,8 @@ FLOW = [
     "features.trees",
     "features.two_steps",
     "features.hoisting",
+    "features.past",
+    "features.purchases",
     "features.relations",
     "features.expressions",
     "features.statement",

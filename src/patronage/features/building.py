@@ -14,7 +14,9 @@ from patronage.catalogue import Catalogue, Feature, expand_feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.expressions import columns_of
 from patronage.features.hoisting import hoist
-from patronage.features.relations import MADE_OF, MOMENTS, known_customers, listed_once, product_texts
+from patronage.features.past import MOMENTS
+from patronage.features.purchases import listed_once, product_texts
+from patronage.features.relations import MADE_OF, known_customers
 from patronage.features.statement import Statement, start_of
 from patronage.special import special_category
 from patronage.tables import Tables, first_line, quote

@@ -13,8 +13,9 @@ import pyarrow as pa
 from patronage.catalogue import Feature
 from patronage.errors import InvalidConfigError, InvalidInputError
 from patronage.features.hoisting import Hoisted
-from patronage.features.relations import FIRST, Cut, relations_of
-from patronage.tables import Tables, first_line
+from patronage.features.past import Cut
+from patronage.features.relations import relations_of
+from patronage.tables import EARLIEST, Tables, first_line
 from patronage.windows import Window
 
 
@@ -34,7 +35,10 @@ class Statement:
     ) -> None:
         self.tables = tables
         self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
-        stored = {name: tables.stored(moment) for name, moment in (*self.bound.items(), ("first", FIRST))}
+        stored = {
+            name: tables.stored(moment)
+            for name, moment in (*self.bound.items(), ("first", datetime.combine(EARLIEST, time())))
+        }
         self.cut = Cut(as_stored=None not in stored.values())
         if self.cut.as_stored:
             self.bound |= {f"stored_{name}": moment for name, moment in stored.items() if moment is not None}

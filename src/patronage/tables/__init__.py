@@ -4,7 +4,7 @@ DuckDB reads Parquet in place. Each canonical table is a view: typed, renamed, f
 are allow-listed, no query can open any other file.
 """
 
-from patronage.tables.canonical import CANONICAL, KEYS, DataSource, Kind, TableSource
+from patronage.tables.canonical import CANONICAL, EARLIEST, KEYS, DataSource, Kind, TableSource
 from patronage.tables.database import without_passwords
 from patronage.tables.files import resolve
 from patronage.tables.opening import Tables, check_options, open_tables
@@ -12,6 +12,7 @@ from patronage.tables.sql import Reading, first_line, quote
 
 __all__ = [
     "CANONICAL",
+    "EARLIEST",
     "KEYS",
     "DataSource",
     "Kind",

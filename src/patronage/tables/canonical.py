@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal
 
 Kind = Literal["id", "time", "money", "number", "text", "flag"]
 POLICIES = ("error", "drop", "keep")
+
+EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+"""First and last day of moments that are taken for one; other dates stand for "unknown" or "never"."""
 
 SQL_TYPES: Mapping[Kind, str] = {
     "id": "VARCHAR",

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import duckdb
 
 from patronage.errors import InvalidConfigError
+from patronage.tables.canonical import EARLIEST, LATEST
 from patronage.tables.sql import quote_text
 
 _BEGINNING, _END = datetime(1, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001 - of moments without a zone
@@ -83,7 +84,7 @@ def clock_of(
     if stored_in != "UTC":
         return None
     first, last = connection.execute(f"SELECT min({moment})::DATE, max({moment})::DATE FROM {source}").fetchall()[0]
-    if first is None or not date(1900, 1, 1) <= first <= last <= date(2199, 12, 31):
+    if first is None or not EARLIEST <= first <= last <= LATEST:
         return None
     return Clock(tuple((at.replace(tzinfo=None), seconds) for at, seconds in _offsets(ZoneInfo(timezone), first, last)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from patronage.tables.canonical import SQL_TYPES, Kind
+from patronage.tables.canonical import EARLIEST, LATEST, SQL_TYPES, Kind
 
 BLANKS = " \t\r\n\v\f\u00a0\u2007\u200b\u202f\ufeff"
 """What may surround a value without belonging to it; spreadsheets and web pages leave more than spaces."""
@@ -58,7 +58,7 @@ class Reading:
         return self.source.removeprefix("derived ")
 
 
-def cast(value: str, kind: Kind, sql_type: str, latest: str = "2199-12-31") -> str:
+def cast(value: str, kind: Kind, sql_type: str, latest: str = str(LATEST)) -> str:
     """SQL that reads a typed value as the canonical kind; null where it cannot be read, or is later than ``latest``."""
     if kind == "id" and sql_type in EXACT_IN_FLOATS:
         # pandas turns whole numbers to floats where some are missing: 7.0 is the customer 7 of other tables.
@@ -70,8 +70,8 @@ def cast(value: str, kind: Kind, sql_type: str, latest: str = "2199-12-31") -> s
     if kind == "flag" and sql_type not in ("BOOLEAN", "VARCHAR"):  # DuckDB takes every number but 0 for true
         return f"CASE {value} WHEN 1 THEN true WHEN 0 THEN false END"
     read = f"TRY_CAST({value} AS {SQL_TYPES[kind]})"
-    if kind == "time":  # 9999-12-31 and infinity stand for "never"; no customer ordered then
-        return f"CASE WHEN {read} BETWEEN TIMESTAMP '1900-01-01' AND TIMESTAMP {quote_text(latest)} THEN {read} END"
+    if kind == "time":  # 9999-12-31 and infinity are dates to DuckDB too
+        return f"CASE WHEN {read} BETWEEN TIMESTAMP '{EARLIEST}' AND TIMESTAMP {quote_text(latest)} THEN {read} END"
     return f"CASE WHEN isfinite({read}) THEN {read} END" if kind == "number" else read
 
 
