@@ -94,6 +94,7 @@ def test_a_wrong_key_or_value_fails_in_one_line(override: str, says: str) -> Non
     [
         ("seed=-1", "seed must be from 0"),
         ("selection.tolerance=-1", "selection.tolerance must be 0 or more"),
+        ("selection.tolerance=inf", "selection.tolerance must be 0 or more, and finite; got inf"),
         ("tracking.registered_model=shop/segments", "tracking.registered_model must be a name"),
         ("as_of=tomorrow", "as_of must be a day such as 2017-10-01; got 'tomorrow'"),
         ("fit_rows=49", "fit_rows must be at least 50"),

@@ -94,8 +94,8 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Check the declaration."""
-        if not self.tolerance >= 0:
-            raise InvalidConfigError(f"selection.tolerance must be 0 or more; got {self.tolerance}.")
+        if not 0 <= self.tolerance < np.inf:
+            raise InvalidConfigError(f"selection.tolerance must be 0 or more, and finite; got {self.tolerance}.")
         unknown = sorted(set(self.weights) - set(OBJECTIVES))
         if unknown or not self.weights:
             raise InvalidConfigError(
