@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from patronage.catalogue import Catalogue, Feature
-from patronage.features import build_features
+from patronage.errors import InvalidConfigError, InvalidInputError
+from patronage.features import build_features, two_steps
 from patronage.features.hoisting import WORD_BITS, hoist
 from patronage.tables import DataSource, Tables, TableSource, open_tables
 from patronage.windows import Window
@@ -219,6 +220,12 @@ AT_ONCE = [
     "sum(DISTINCT revenue)",
     "list_sum(max(revenue, 2))",
     "len(string_agg(product_id, '' ORDER BY revenue))",
+    "count_if(true)",
+    "len(list(1))",
+    "regr_count(1, 1)",
+    "avg(#3)",
+    "avg(COLUMNS('^revenue$'))",
+    "count(DISTINCT COLUMNS('^product_id$'))",
 ]
 
 
@@ -254,13 +261,9 @@ def test_sums_of_the_last_days_are_of_these_days(tmp_path: Path) -> None:
         (SHARES, LINES, PRODUCTS),
         (SHARES, MANY.assign(customer_id="c" + MANY["customer_id"].astype("str")), PRODUCTS),
         (SHARES, MANY.assign(customer_id=MANY["customer_id"] * 1000), PRODUCTS),
-        (
-            [*SHARES, "count(DISTINCT category)"],
-            MANY,
-            pd.DataFrame({"product_id": range(513), "category": range(513)}).astype({"category": "str"}),
-        ),
+        ([*SHARES, *(f"sum(revenue + {number})" for number in range(5))], MANY, PRODUCTS),
     ],
-    ids=["few conditions", "few lines", "who knows how many customers", "too many customers", "too large sets"],
+    ids=["few conditions", "few lines", "who knows how many customers", "too many customers", "many sums"],
 )
 def test_lines_are_added_up_at_once_where_two_steps_do_not_pay(
     expressions: list[str], lines: pd.DataFrame, products: pd.DataFrame, tmp_path: Path
@@ -270,3 +273,31 @@ def test_lines_are_added_up_at_once_where_two_steps_do_not_pay(
         sql = hoist(tables, {"q": query_of(expressions)}, TEXTS).queries["q"]
     assert '"answers 1"' in sql
     assert sql.count("GROUP BY") == 1
+
+
+@pytest.mark.parametrize(("most_bytes", "n_steps"), [(25 * (24 + 24 + 48), 2), (25 * (24 + 24 + 48) - 1, 1)])
+def test_sums_that_take_too_much_room_are_not_made(
+    most_bytes: int, n_steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five customers times five answers: of each a sum, and a set of categories."""
+    monkeypatch.setattr(two_steps, "MOST_BYTES", most_bytes)
+    with opened(tmp_path, PRODUCTS, MANY) as tables:
+        found = hoist(tables, {"q": query_of([*SHARES, "sum(revenue)", "count(DISTINCT category)"])}, TEXTS)
+    assert found.queries["q"].count("GROUP BY") == n_steps
+
+
+def test_columns_of_the_users_own_keep_their_names(tmp_path: Path) -> None:
+    """A column that is called as one of those that lines get for products is read for itself, in any case."""
+    lines = MANY.assign(**{"Answers 1": 5.0, "condition 1": False, "number of category": "x"})
+    own = ['max("answers 1")', 'bool_or("Condition 1")::int', 'count(DISTINCT "number of category")']
+    expressions = [*SHARES, "sum(CASE WHEN brand = 'Private' THEN 1 END)", "count(DISTINCT category)", *own]
+    found = computed(tmp_path, expressions, PRODUCTS, lines)
+    expected = asked_of_lines(expressions, PRODUCTS, lines)
+    pd.testing.assert_frame_equal(found, expected.set_axis(found.index), check_exact=False, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bound", ["-100.0", "1e0", "true", "NULL"])
+def test_bounds_of_bits_that_are_no_numbers_are_told(bound: str, tmp_path: Path) -> None:
+    """As DuckDB refuses them, by the feature's name."""
+    with pytest.raises((InvalidConfigError, InvalidInputError), match="feature"):
+        computed(tmp_path, [*SHARES, f"bit_count(bitstring_agg(product_id, {bound}, 100))"], PRODUCTS, MANY)

@@ -44,7 +44,7 @@ def folder_of(copies: int, scratch: Path) -> Path:
         query = f"SELECT * FROM '{source / name}.parquet'"
         if name == "transactions":
             query = (
-                "SELECT * REPLACE (household_id + 10000 * n AS household_id, "
+                "SELECT * REPLACE (household_id + 2500 * n AS household_id, "
                 "basket_id + 100000000000 * n AS basket_id) "
                 f"FROM '{source / name}.parquet', range({copies}) copies(n)"
             )

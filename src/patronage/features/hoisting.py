@@ -105,6 +105,8 @@ class _Hoisting:
         self.conditions: dict[str, tuple[str, Any]] = {}  # by what they say, wherever they stand
         self.words: dict[str, list[str]] = {}
         self.numbered: dict[str, str] = {}
+        given = (tables.columns.get(table, {}) for table in ("transactions", "products"))
+        self.taken = {name.lower() for columns in given for name in columns}
 
     def replaced(self, node: Any) -> Any:  # noqa: ANN401 - JSON
         """The tree with columns in place of what is taken out."""
@@ -121,7 +123,13 @@ class _Hoisting:
 
     def _named(self, condition: Any) -> str:  # noqa: ANN401 - JSON
         """Column of a condition."""
-        return self.conditions.setdefault(said(condition), (f"condition {len(self.conditions) + 1}", condition))[0]
+        return self.conditions.setdefault(
+            said(condition), (self._free(f"condition {len(self.conditions) + 1}"), condition)
+        )[0]
+
+    def _free(self, name: str) -> str:
+        """The name, longer where a column of the user's has it."""
+        return self._free(f"{name} of product") if name in self.taken else name
 
     def _cut(self, node: Any) -> Any:  # noqa: ANN401 - JSON
         """What an aggregate leaves rows out by: there false and unknown are the same, and a bit says all of it."""
@@ -140,7 +148,7 @@ class _Hoisting:
             if name in held:
                 return word, held.index(name)
         if not self.words or len(held) == WORD_BITS:
-            word, held = f"answers {len(self.words) + 1}", []
+            word, held = self._free(f"answers {len(self.words) + 1}"), []
             self.words[word] = held
         held.append(name)
         return word, len(held) - 1
@@ -149,7 +157,7 @@ class _Hoisting:
         """A distinct count of a text as one of its numbers; of few as the number of bits that they set."""
         (argument,) = node["arguments"]
         text = argument["expression"]["column_names"][0].lower()
-        name = f"number of {text}"
+        name = self._free(f"number of {text}")
         self.numbered[name] = text
         n_values = self.tables.scalar(f"SELECT count(DISTINCT {quote(text)}) FROM keyed_products")
         if n_values > _MOST_BITS:

@@ -9,7 +9,7 @@ from patronage.features.past import Cut, past
 from patronage.tables import Tables, quote
 
 _IN_ORDER = "list_sort({0}, 'ASC', 'NULLS LAST')"
-_N_DISTINCT = "len({0}) - len(list_filter({0}, lambda one, place: one IS NOT DISTINCT FROM {0}[place + 1]))"
+_N_DISTINCT = "(len({0}) - len(list_filter({0}, lambda one, place: one IS NOT DISTINCT FROM {0}[place + 1])))::BIGINT"
 """Values other than NULL in a list in order: all but those that equal the next one. Orders are short: ``list_unique``
 takes twice as long for numbers (not for texts), ``count(DISTINCT)`` three times."""
 
@@ -106,7 +106,7 @@ def orders_of(tables: Tables, used: Collection[str] | None) -> str:
         columns["margin"] = "sum(margin)"
     columns |= {name: f"min({name})" for name in ("channel", "store_id") if name in has}
     if "product_id" in has:
-        kept = _IN_ORDER if "product_id" in tables.whole else "list_unique({0})"
+        kept = _IN_ORDER if "product_id" in tables.whole else "list_unique({0})::BIGINT"
         columns["n_products"] = kept.format('list("key of product_id")')
     in_order = {
         "gap_days": "date_diff('day', lag(ordered_at) OVER earlier, ordered_at)",

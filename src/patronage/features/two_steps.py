@@ -6,18 +6,22 @@ products answer all conditions alike are added up first; only these few sums are
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from patronage.features.trees import chosen, nodes_of, parsed, said
+from patronage.features.trees import chosen, column, nodes_of, parsed, said
 from patronage.tables import Tables, quote
 
-LEAST_CONDITIONS, LEAST_LINES = 5, 5
+LEAST_CONDITIONS, LEAST_LINES = 5, 20
 """So many conditions must a statement have, and so many lines be added up to one at the least, or the first step would
 cost more than it saves."""
 
-MOST_BITS = 512
-"""Sets of more would take too much room, held for each customer and each answer."""
+MOST_BYTES = 2**28
+"""Sums of the first step may take so much room at the most."""
+
+_BYTES_OF_VALUE, _BYTES_OF_SET = 24, 48
+"""What one of a sum's values takes, and what a set of bits takes besides its bits."""
 
 _OF_PARTS: Mapping[str, str] = {
     "sum": "sum({part})",
@@ -55,7 +59,7 @@ def in_two_steps(tables: Tables, tree: dict[str, Any], words: Mapping[str, str])
     query = tree["statements"][0]["node"]
     customer, *expressions = query["select_list"]
     combined = [parts.combined(one) for one in expressions]
-    if not (parts.complete and parts.n_conditions >= LEAST_CONDITIONS and _is_short(tables, parts.asked, words)):
+    if not (parts.complete and parts.n_conditions >= LEAST_CONDITIONS and _pays(tables, parts, words)):
         return tree
     keys = ", ".join(["customer_id", *map(quote, sorted(parts.asked))])
     steps = parsed(tables, f"SELECT 1 FROM (SELECT {keys} FROM lines GROUP BY {keys}) GROUP BY customer_id")
@@ -67,26 +71,33 @@ def in_two_steps(tables: Tables, tree: dict[str, Any], words: Mapping[str, str])
     return {**tree, "statements": [{**tree["statements"][0], "node": outer}]}
 
 
-def _is_short(tables: Tables, asked: Collection[str], words: Mapping[str, str]) -> bool:
-    """Tell whether far fewer sums than lines are left, however customers buy."""
+def _pays(tables: Tables, parts: _Parts, words: Mapping[str, str]) -> bool:
+    """Tell whether far fewer sums than lines are left, and little room is taken, however customers buy."""
     # Of numbers it is known without a look at the rows how many customers there are at most.
     known = tables.extents.get("transactions", {}).get("customer_id")
-    if known is None or known.least is None or known.greatest is None:
+    if known is None or known.least is None or known.greatest is None or len(parts.found) >= parts.n_conditions:
         return False
-    answers = ", ".join(words[one] for one in sorted(asked))
+    answers = ", ".join(words[one] for one in sorted(parts.asked))
     n_answers = tables.scalar(f"SELECT count(*) FROM (SELECT DISTINCT {answers} FROM keyed_products)")
     n_sums = (n_answers + 1) * (known.greatest - known.least + 1)  # products that are not listed answer otherwise
-    return known.n_rows >= LEAST_LINES * n_sums
+    return known.n_rows >= LEAST_LINES * n_sums and n_sums * parts.n_bytes <= MOST_BYTES
 
 
 class _Parts:
     def __init__(self, tables: Tables, words: Collection[str]) -> None:
         self.tables = tables
         self.words = set(words)
+        self.aggregates = _aggregates(tables)
+        self.wholes: dict[str, str] = {}  # as JSON: DuckDB is asked once for each aggregate
         self.found: dict[str, tuple[str, dict[str, Any]]] = {}  # by what they say: several features share a sum
         self.complete = True
         self.n_conditions = 0
         self.asked: set[str] = set()
+
+    @property
+    def n_bytes(self) -> int:
+        """What all values of one customer's lines with the same answers take."""
+        return sum(_BYTES_OF_VALUE + _set_bytes(part) for _, part in self.found.values())
 
     def combined(self, node: Any) -> Any:  # noqa: ANN401 - JSON
         """An expression with parts' values in place of its aggregates."""
@@ -96,8 +107,9 @@ class _Parts:
             return node
         if self._is_of_parts(node):
             return self._of_parts(node)
-        # A column that stands in no aggregate taken apart: in another one, or in a lambda.
-        self.complete &= "column_names" not in node
+        # Another aggregate would see parts for lines; what else reads a line's column stands in one, or in a lambda.
+        reads = "column_names" in node or node.get("class") in ("STAR", "POSITIONAL_REFERENCE")
+        self.complete &= not reads and str(node.get("function_name")).lower() not in self.aggregates
         return {key: self.combined(value) for key, value in node.items()}
 
     def _is_of_parts(self, node: Mapping[str, Any]) -> bool:
@@ -105,8 +117,10 @@ class _Parts:
             node.get("class") == "FUNCTION"
             and node["function_name"] in _OF_PARTS
             and not node["distinct"]
+            and not node["export_state"]
             and not node["order_bys"]["orders"]
-            and (len(node["arguments"]) < 2 or _is_small_set(node))  # noqa: PLR2004 - max(x, n) is a list
+            and (len(node["arguments"]) < 2 or _set_bytes(node) > 0)  # noqa: PLR2004 - max(x, n) is a list
+            and not any(one.get("class") in ("STAR", "POSITIONAL_REFERENCE") for one in nodes_of(node))
             and not any(self._columns(one) & self.words for one in node["arguments"])
         )
 
@@ -120,27 +134,43 @@ class _Parts:
         self.n_conditions += len(of_products)
         part = {**node, "alias": "", "filter": _all_of(of_lines)}
         name, _ = self.found.setdefault(said(part), (f"part {len(self.found) + 1}", part))
-        sql = _OF_PARTS[node["function_name"]].format(part=quote(name))
-        (whole,) = chosen(parsed(self.tables, f"SELECT {sql}"))
+        whole = self._whole(node["function_name"], name)
         whole["filter"] = _all_of(of_products)
         if node["function_name"] in _COUNTS:  # of no parts there are none, not nothing
-            (counted,) = chosen(parsed(self.tables, "SELECT coalesce(x, 0)::BIGINT"))
+            counted = self._parsed("coalesce(x, 0)::BIGINT")
             counted["child"]["children"][0] = whole
             whole = counted
         return {**whole, "alias": node["alias"]}
+
+    def _whole(self, aggregate: str, name: str) -> dict[str, Any]:
+        whole = self._parsed(_OF_PARTS[aggregate].format(part="x"))
+        whole["arguments"][0]["expression"] = column(name)
+        return whole
+
+    def _parsed(self, sql: str) -> dict[str, Any]:
+        if sql not in self.wholes:
+            self.wholes[sql] = json.dumps(chosen(parsed(self.tables, f"SELECT {sql}"))[0])
+        return dict(json.loads(self.wholes[sql]))
 
     @staticmethod
     def _columns(node: Any) -> set[str]:  # noqa: ANN401 - JSON
         return {one["column_names"][-1] for one in nodes_of(node) if "column_names" in one}
 
 
-def _is_small_set(node: Mapping[str, Any]) -> bool:
-    """Whether a node is a set of bits between two numbers."""
-    _, *bounds = (one["expression"] for one in node["arguments"])
-    if node["function_name"] != "bitstring_agg" or any(one["class"] != "CONSTANT" for one in bounds):
-        return False
-    least, greatest = (int(one["literal"]["text"]) for one in bounds)
-    return greatest - least < MOST_BITS
+def _aggregates(tables: Tables) -> set[str]:
+    """Names of all aggregates that DuckDB has."""
+    named = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    return {name for (name,) in tables.connection.execute(named).fetchall()}
+
+
+def _set_bytes(node: Mapping[str, Any]) -> int:
+    """Room that a set of bits between two numbers takes; 0 for any other aggregate."""
+    bounds = [one["expression"] for one in node["arguments"][1:]]
+    texts = [one["literal"].get("text", "") for one in bounds if one["class"] == "CONSTANT"]
+    if node["function_name"] != "bitstring_agg" or len(texts) != 2 or not all(map(str.isdigit, texts)):  # noqa: PLR2004
+        return 0
+    least, greatest = map(int, texts)
+    return _BYTES_OF_SET + max(greatest - least, 0) // 8
 
 
 def _conjuncts(condition: Any) -> list[Any]:  # noqa: ANN401 - JSON
