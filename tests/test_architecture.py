@@ -202,6 +202,7 @@ FLOW = [
     "proposal.probing",
     "proposal.looking",
     "proposal.matching",
+    "proposal.names",
     "proposal.joining",
     "proposal.profiling",
     "proposal.assembling",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +18,7 @@ import pytest
 import yaml
 
 from patronage.cli import main
-from patronage.config import compose_config, data_source
+from patronage.config import compose_config, config_folder, data_source
 from patronage.tables import open_tables
 
 SMALL = [
@@ -269,6 +273,69 @@ def test_files_that_are_there_are_replaced_only_by_force(here: Path, said: Calla
     assert entries("data")["name"] == "mine"
 
 
+IN_A_CLONE = """
+import json, os, sys
+from patronage.cli import main
+for folder, arguments in json.loads(sys.argv[1]):
+    os.chdir(folder)
+    print("$", flush=True)
+    print("exit", main(["init", *arguments]), flush=True)
+"""
+"""Runs several commands in folders, one after the other; the configuration is that beside the package."""
+
+
+def test_what_init_has_written_into_a_clone_does_not_ship(here: Path) -> None:
+    """In a clone own proposals stand among shipped configurations: force replaces the former, never the latter."""
+    clone, shop = here / "clone", here / "shop"
+    shop.mkdir()
+    shutil.copytree(config_folder(), clone / "conf")
+    (clone / "src").symlink_to(Path(__file__).parents[1] / "src")
+    for folder in (clone, shop):
+        frame = pd.read_csv(folder / orders(folder))
+        known = frame.drop_duplicates("customer_id")[["customer_id"]].assign(visits=[n % 7 for n in range(60)])
+        known.to_csv(folder / "who.csv", index=False)
+    given = ["orders.csv", "who.csv", "quiet=true"]
+    runs = [
+        (clone, given),
+        (clone, given),
+        (clone, [*given, "force=true"]),
+        (clone, [*given, "name=second"]),
+        (clone, [*given, "name=complete_journey", "force=true"]),
+        (shop, [*given, "force=true"]),
+        (shop, [*given, "name=shop"]),
+        (shop, [*given, f"folder={clone / 'conf'}"]),
+    ]
+    ran = subprocess.run(
+        [sys.executable, "-c", IN_A_CLONE, json.dumps([(str(folder), arguments) for folder, arguments in runs])],
+        env={**os.environ, "PYTHONPATH": str(clone / "src")}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        encoding="utf-8", check=True,
+    )  # fmt: skip
+    told = ran.stdout.split("$\n")[1:]
+    assert [one.split()[-1] for one in told] == ["0", "2", "0", "0", "2", "2", "0", "2"]
+    for number in (1, 7):
+        assert "mine.yaml: there already; choose another name=…, or force=true." in told[number]
+    assert "patronage ships a configuration of that name" in told[4]
+    assert f"{clone}/conf/data/mine.yaml, proposed earlier, would be used in place of one in conf" in told[5]
+    shipped = (config_folder() / "data" / "complete_journey.yaml").read_bytes()
+    assert (clone / "conf" / "data" / "complete_journey.yaml").read_bytes() == shipped
+    for folder, name in ((clone, "mine"), (clone, "second"), (shop, "shop")):
+        features = yaml.safe_load((folder / "conf" / "features" / f"{name}.yaml").read_text(encoding="utf-8"))
+        assert list(features) == ["visits"]  # and not visits_2, for those of a proposal are no shipped ones
+    assert not (shop / "conf" / "data" / "mine.yaml").exists()
+
+
+def test_the_next_command_keeps_models_apart(here: Path, said: Callable[[], str]) -> None:
+    """What init names for training gives the data a registered model and a folder of their own; others take it too."""
+    assert main(["init", orders(here), "name=shop"]) == 0
+    told = said()
+    option = "tracking.registered_model=shop-segments"
+    assert f"then: patronage train data=shop {option}\n" in told
+    assert compose_config("train", ["data=shop", option])["output"] == "models/shop-segments"
+    for command in ("promote", "rollback", "score", "report", "export"):
+        assert command in told
+        assert compose_config(command, [option])["tracking"]["registered_model"] == "shop-segments"
+
+
 def test_what_an_earlier_proposal_left_over_is_removed(here: Path) -> None:
     """An experiment for other files of the name would be used unasked; a file of the user's own is left alone."""
     short = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(600) % 100, unit="D")
@@ -345,7 +412,10 @@ def test_quietly_only_what_was_written_is_told(here: Path, said: Callable[[], st
     ("arguments", "says"),
     [
         ([], "name at least one file"),
+        (["name=complete_journey"], "name at least one file"),
         (["nowhere.csv"], "nowhere.csv: no such file"),
+        (["nowhere.csv", "name=complete_journey"], "nowhere.csv: no such file"),
+        (["orders.csv", "name=complete_journey", "forc=true"], "did you mean force?"),
         (["orders.csv", "name=My shop"], "expected small letters"),
         (["orders.csv", "name=complete_journey"], "ships a configuration of that name"),
         (["orders.csv", "force=yes"], "force must be true or false"),

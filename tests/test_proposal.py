@@ -12,9 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from patronage.config import config_folder
 from patronage.datasets import planted_personas
 from patronage.errors import InvalidConfigError, InvalidInputError
-from patronage.proposal import Proposed, parse_wishes, propose
+from patronage.observation import MIN_CUSTOMERS
+from patronage.proposal import Known, Proposed, known_names, parse_wishes, propose
 from patronage.proposal.checking import FEWEST_DAYS, windows
 from patronage.proposal.facts import Column
 from patronage.proposal.looking import look
@@ -435,7 +437,9 @@ def test_own_features_have_names_that_no_shipped_one_has(tmp_path: Path) -> None
     """Two features of one name would be refused by training."""
     orders = csv(lines().rename(columns={"who": "customer_id", "price": "amount"}), tmp_path / "orders.csv")
     known = pd.DataFrame({"customer_id": range(1000, 1060), "tenure_days": [n % 7 for n in range(60)]})
-    proposed = propose([orders, csv(known, tmp_path / "customers.csv")], taken_features=["tenure_days"])
+    proposed = propose(
+        [orders, csv(known, tmp_path / "customers.csv")], known=Known(features=frozenset({"tenure_days"}))
+    )
     assert [one.name for one in proposed.checked.proposal.features] == ["tenure_days_2"]
 
 
@@ -450,6 +454,52 @@ def test_a_list_of_customers_is_no_list_of_orders(tmp_path: Path) -> None:
     assert [one.table for one in proposed.checked.proposal.tables] == ["customers"]
     assert [one.name for one in proposed.checked.proposal.features] == ["total_spend", "visits"]
     assert proposed.checked.proposal.left_out == {"last_order": "a date"}
+
+
+def once_each(n_customers: int) -> pd.DataFrame:
+    """Danish customers, each once with a day and an amount."""
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(n_customers) % 90, unit="D")
+    return pd.DataFrame({"kunde": range(7, 7 + n_customers), "dato": days, "belob": np.arange(n_customers) * 1.5})
+
+
+def test_what_a_list_of_single_orders_is_taken_for_is_told(tmp_path: Path) -> None:
+    """Customers with one day and one amount each may be orders: the decision is told, and the wish to type works."""
+    path = csv(once_each(80), tmp_path / "liste 1.csv")
+    proposed = propose([path], name="nord")
+    assert [one.table for one in proposed.checked.proposal.tables] == ["customers"]
+    (told,) = proposed.checked.proposal.remarks
+    assert "taken for a list of customers, not of orders, for each kunde is there once" in told
+    command = told.partition("say so: ")[2]
+    assert command == f'patronage init "{path}" name=nord force=true transactions.revenue=belob'
+    assert f"# {told}" in proposed.draft.files[Path("conf/data/nord.yaml")]
+    again = propose([path], name="nord", wishes=["transactions.revenue=belob"])
+    assert mapped(again, "transactions") == {"customer_id": "kunde", "ordered_at": "dato", "revenue": "belob"}
+    assert again.checked.proposal.remarks == ()
+
+
+def test_a_day_of_signing_up_is_no_order(tmp_path: Path) -> None:
+    """Customers with an income and the day they joined are nothing else, and nothing is said."""
+    frame = once_each(80).rename(columns={"dato": "signup_date", "belob": "amount"})
+    assert propose([csv(frame, tmp_path / "crm.csv")]).checked.proposal.remarks == ()
+
+
+def test_too_few_customers_are_told(tmp_path: Path) -> None:
+    """What training would refuse is said before, and nothing of it where there are enough."""
+    told = "too few customers to segment: 49, and training needs at least 50"
+    few = csv(once_each(MIN_CUSTOMERS - 1), tmp_path / "few.csv")
+    enough = csv(once_each(MIN_CUSTOMERS), tmp_path / "enough.csv")
+    assert propose([few]).checked.facts == (told,)
+    assert propose([enough]).checked.facts == ()
+
+
+def test_features_that_name_segments_are_named_where_to_call_them_otherwise(tmp_path: Path) -> None:
+    """Where columns became features, the closing words and the file's head say where their plain names go."""
+    proposed = propose([csv(once_each(80), tmp_path / "crm.csv")]).draft
+    own = Path("conf/features/mine.yaml")
+    assert any(f"labels in {own}" in one for one in proposed.advice)
+    assert "labels: what low and high values are called" in proposed.files[own]
+    orders = lines().rename(columns={"who": "customer_id", "price": "amount"})
+    assert not any("labels" in one for one in propose([csv(orders, tmp_path / "orders.csv")]).draft.advice)
 
 
 LIKED = ("sun", "sea", "art", "food", "sport")
@@ -508,7 +558,7 @@ def test_a_password_stays_out_of_the_files(tmp_path: Path) -> None:
     secret = replace(checked, proposal=replace(checked.proposal, tables=(replace(table, source=source),)))
     written = draft(secret, Path("conf"), "patronage init")
     assert "hunter2" not in "".join(written.files.values())
-    assert written.next_command == "DATABASE_URL=… patronage train data=mine"
+    assert written.next_command == "DATABASE_URL=… patronage train data=mine tracking.registered_model=mine-segments"
 
 
 @given(
@@ -544,10 +594,37 @@ def test_passwords_of_any_form_stay_out(address: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["null", "true", "nan", "inf", "yes", "no", "on", "off"])
-def test_names_that_stand_for_values_are_refused(name: str) -> None:
+def test_names_that_stand_for_values_are_refused(name: str, tmp_path: Path) -> None:
     """`data=null` would mean no data."""
     with pytest.raises(InvalidConfigError, match="stands for a value"):
-        propose(["orders.csv"], name=name)
+        propose([csv(lines(), tmp_path / "orders.csv")], name=name)
+
+
+def test_what_was_proposed_is_not_taken_for_shipped(tmp_path: Path) -> None:
+    """A proposal is known by its own line, wherever in a file; its owner's files of its name are none that ship."""
+    texts = {
+        "data/mine": "# mended\n# Proposed by: patronage init orders.csv\nname: mine\n",
+        "features/mine": "# Proposed by: patronage init\nage:\n  relation: customers\n",
+        "outcomes/mine": "# my own\n",
+        "data/shop": "name: shop\n",
+        "experiment/shop": "# Proposed by: patronage init\n",
+        "features/rfm": "# @package features.rfm\nrecency_days:\n  relation: orders\n",
+    }
+    for path, text in texts.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{path}.yaml").write_text(text, encoding="utf-8")
+    known = known_names(tmp_path)
+    assert known.proposed == {"mine": tmp_path / "data" / "mine.yaml"}
+    assert known.shipped == {"shop": tmp_path / "data" / "shop.yaml", "rfm": tmp_path / "features" / "rfm.yaml"}
+    assert known.features == {"recency_days"}
+
+
+def test_shipped_files_are_no_proposals() -> None:
+    """Every configuration that ships is known as such."""
+    known = known_names(config_folder())
+    assert {path.stem for path in (config_folder() / "data").glob("*.yaml")} - set(known.proposed) <= set(known.shipped)
+    assert {"complete_journey", "rfm", "purchases", "rfm_standard"} <= set(known.shipped)
+    assert {"recency_days", "spend_per_month"} <= known.features
 
 
 @pytest.mark.parametrize(

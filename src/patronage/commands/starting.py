@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from patronage import terminal
 from patronage.config import config_folder
 from patronage.errors import InvalidConfigError
 from patronage.journal import log_to_terminal
-from patronage.proposal import propose
+from patronage.proposal import known_names, propose
 
 
 def run_init(arguments: list[str]) -> int:
@@ -33,16 +32,12 @@ def run_init(arguments: list[str]) -> int:
             raise InvalidConfigError(f"{option} must be true or false; got {options[option]!r}.")
     quiet, force = options["quiet"] == "true", options["force"] == "true"
     log_to_terminal(quiet=quiet)
-    groups = [config_folder() / group for group in ("data", "features", "outcomes", "experiment")]
-    taken = {path.stem for group in groups for path in group.glob("*.yaml")}
-    shipped = "".join(path.read_text(encoding="utf-8") for path in (config_folder() / "features").glob("*.yaml"))
     proposed = propose(
         paths,
         name=options["name"],
         folder=Path(options["folder"]),
         wishes=wishes,
-        taken=taken,
-        taken_features=re.findall(r"^(\w+):", shipped, re.MULTILINE),
+        known=known_names(config_folder()),
     )
     proposed.draft.write(force=force)
     if quiet:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,15 +14,17 @@ from patronage.proposal.assembling import Mapped, Proposal, Wishes, assemble
 from patronage.proposal.checking import Checked, check
 from patronage.proposal.facts import File
 from patronage.proposal.joining import MATCHED, find_join
-from patronage.proposal.looking import look, look_at
+from patronage.proposal.looking import look, look_at, require_files
 from patronage.proposal.matching import Match
+from patronage.proposal.names import Known, known_names, require_name
 from patronage.proposal.profiling import OwnFeature
 from patronage.proposal.rendering import Draft, draft, feature_sets
-from patronage.proposal.wishes import parse_wishes, require_name
+from patronage.proposal.wishes import parse_wishes
 
 __all__ = [
     "Checked",
     "Draft",
+    "Known",
     "Mapped",
     "Match",
     "OwnFeature",
@@ -30,6 +32,7 @@ __all__ = [
     "Proposed",
     "Wishes",
     "feature_sets",
+    "known_names",
     "parse_wishes",
     "propose",
 ]
@@ -55,8 +58,7 @@ def propose(
     name: str = "mine",
     folder: Path = Path("conf"),
     wishes: Sequence[str] = (),
-    taken: Collection[str] = (),
-    taken_features: Collection[str] = (),
+    known: Known | None = None,
 ) -> Proposed:
     """Look at files and propose which table and column each is.
 
@@ -70,10 +72,8 @@ def propose(
         The configuration folder.
     wishes : sequence of str
         What the user says: ``transactions.ordered_at=Datum``.
-    taken : collection of str
-        Names that the shipped configuration has.
-    taken_features : collection of str
-        Names of shipped features.
+    known : Known, optional
+        Names that are there already (`known_names`); default: none.
 
     Raises
     ------
@@ -82,13 +82,17 @@ def propose(
     InvalidConfigError
         A name or a wish is none.
     """
-    require_name(name, taken)
     if not paths:
         raise InvalidConfigError("name at least one file, folder or database: patronage init orders.csv customers.csv")
-    command = " ".join(["patronage init", *(_quoted(path) for path in paths)])
+    given = {"name": (name, "mine"), "folder": (str(folder), "conf")}
+    options = [f"{option}={value}" for option, (value, usual) in given.items() if value != usual]
+    command = " ".join(["patronage init", *(_quoted(one) for one in (*paths, *options))])
     said_of = parse_wishes(wishes)
+    require_files(paths)
+    known = known if known is not None else Known()
+    require_name(name, known, folder)
     files, told = _joined(look(paths), said_of)
-    proposal = assemble(name, files, said_of, command, taken_features)
+    proposal = assemble(name, files, said_of, command, known.features)
     checked = check(replace(proposal, remarks=(*told, *proposal.remarks)))
     said = " ".join([command, *(_quoted(wish) for wish in wishes)])
     return Proposed(checked, draft(checked, folder, said))

@@ -155,7 +155,7 @@ def assemble(name: str, files: Sequence[File], wishes: Wishes, command: str, tak
         near = max((one for found in fits for one in found if _is_near(one, chosen)), key=_nearness, default=None)
         if near is not None:
             raise InvalidInputError(_missing(near, command))
-    survey: tuple[str, ...] = ()
+    survey = _listed_once(fits, chosen, command)
     if not {"customers", "transactions"} & set(chosen):
         chosen, survey = _survey(filled, fits, command)
     tables = [_mapped(table, parts, wishes, command) for table, parts in chosen.items()]
@@ -243,6 +243,29 @@ def _missing(near: Fit, command: str) -> str:
     named = " ".join(f'{near.table}.{key}="Your column"' for key in near.missing)
     lines.append(f"Name it: {command} {named}")
     return "\n".join(lines)
+
+
+def _listed_once(fits: Sequence[Sequence[Fit]], chosen: Mapping[str, Sequence[Fit]], command: str) -> tuple[str, ...]:
+    """What was decided of customers who are there once each, with a date and an amount that may be an order's."""
+    if "transactions" in chosen:
+        return ()
+    for customers in chosen.get("customers", ()):
+        same = (one for found in fits for one in found if one.file.label == customers.file.label)
+        orders = next((one for one in same if one.table == "transactions" and one.unfit), None)
+        who, moment, amount = (
+            orders.match(key) if orders is not None else None for key in ("customer_id", "ordered_at", "revenue")
+        )
+        if who is None or moment is None or amount is None:
+            continue
+        if moment.source in {match.source for match in customers.matches}:
+            continue  # when somebody was born or signed up is no order's date
+        named = amount.source if " " not in amount.source else f'"{amount.source}"'
+        return (
+            f"{customers.file.label} is taken for a list of customers, not of orders, for each {who.source} is there "
+            f"once. If each row is an order, on {moment.source} for {amount.source}, say so: "
+            f"{command} force=true transactions.revenue={named}",
+        )
+    return ()
 
 
 def _survey(

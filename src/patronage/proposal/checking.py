@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from patronage.errors import InvalidInputError, PatronageError
+from patronage.observation import MIN_CUSTOMERS
 from patronage.proposal.assembling import Mapped, Proposal
 from patronage.tables import KEYS, Tables, open_tables, quote
 from patronage.tables.notation import present
@@ -154,6 +155,8 @@ def _validated(opened: Tables, proposal: Proposal) -> Checked:
     facts = tuple(str(one) for one in told if not (isinstance(one, Fault) and one.policy in ("drop", "keep")))
     main = "transactions" if opened.has("transactions") else "customers"
     n_customers = opened.scalar(f"SELECT count(DISTINCT customer_id) FROM {main}")
+    if n_customers < MIN_CUSTOMERS:
+        facts = (f"too few customers to segment: {n_customers:,}, and training needs at least {MIN_CUSTOMERS}", *facts)
     span = _span(opened)
     if span is None:
         return Checked(proposal, n_customers, None, LOOKBACK_DAYS, OUTCOME_DAYS, facts)

@@ -36,6 +36,19 @@ _SHOWN = 60
 _FIRST_DAY, _LAST_DAY = 19_000_101, 21_001_231
 
 
+def require_files(paths: Sequence[str]) -> None:
+    """Check that the files are there, before anything takes time; databases are asked when they are looked at.
+
+    Raises
+    ------
+    InvalidInputError
+        A file is missing or of no known kind.
+    """
+    for path in paths:
+        if not is_url(path):
+            _files(path)
+
+
 def look(paths: Sequence[str]) -> list[File]:
     """Look at every file, every file of a folder, and every table of a database.
 
@@ -65,23 +78,7 @@ def _sources(path: str) -> Iterator[tuple[TableSource, str, str, tuple[str, ...]
     if is_url(path):
         yield from _database(path)
         return
-    folder = Path(path)
-    try:
-        files = sorted(str(one) for one in folder.iterdir() if reader_of(one.name)) if folder.is_dir() else [path]
-        for file in files:
-            resolve(file)
-    except (OSError, ValueError) as error:  # longer than any path, or with a sign that none has
-        shown = path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
-        raise InvalidInputError(f"{shown}: cannot be looked for ({type(error).__name__}); give paths.") from None
-    if not files:
-        raise InvalidInputError(f"{path}: the folder has no file of a known kind: {', '.join(sorted(READERS))}.")
-    for file in files:
-        matched = resolve(file)
-        if not matched:
-            raise InvalidInputError(f"{file}: no such file; give paths of files, a folder or a database's URL.")
-        if reader_of(matched[0]) is None:
-            known = ", ".join(sorted(READERS))
-            raise InvalidInputError(f"{file}: not of a known kind; expected {known} (or .csv.gz).")
+    for file, matched in _files(path):
         if sum(Path(one).stat().st_size for one in matched) > _LARGE_BYTES:
             note(f"looking at {file}")
         name = Path(file.removesuffix(".gz")).stem
@@ -90,6 +87,26 @@ def _sources(path: str) -> Iterator[tuple[TableSource, str, str, tuple[str, ...]
         if reader_of(matched[0]) == "read_csv":
             source, remarks = _text_source(file, matched[0])
         yield source, file, name, remarks
+
+
+def _files(path: str) -> list[tuple[str, list[str]]]:
+    """Each path that a path stands for, of a folder its files', with the files that it finds."""
+    folder = Path(path)
+    try:
+        files = sorted(str(one) for one in folder.iterdir() if reader_of(one.name)) if folder.is_dir() else [path]
+        found = [(file, resolve(file)) for file in files]
+    except (OSError, ValueError) as error:  # longer than any path, or with a sign that none has
+        shown = path if len(path) <= _SHOWN else f"{path[:_SHOWN]}…"
+        raise InvalidInputError(f"{shown}: cannot be looked for ({type(error).__name__}); give paths.") from None
+    if not files:
+        raise InvalidInputError(f"{path}: the folder has no file of a known kind: {', '.join(sorted(READERS))}.")
+    for file, matched in found:
+        if not matched:
+            raise InvalidInputError(f"{file}: no such file; give paths of files, a folder or a database's URL.")
+        if reader_of(matched[0]) is None:
+            known = ", ".join(sorted(READERS))
+            raise InvalidInputError(f"{file}: not of a known kind; expected {known} (or .csv.gz).")
+    return found
 
 
 def _database(url: str) -> Iterator[tuple[TableSource, str, str, tuple[str, ...]]]:

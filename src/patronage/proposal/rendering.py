@@ -13,6 +13,7 @@ from patronage.errors import InvalidConfigError
 from patronage.proposal.assembling import Mapped, Proposal
 from patronage.proposal.checking import LOOKBACK_DAYS, OUTCOME_DAYS, Checked
 from patronage.proposal.matching import Match
+from patronage.proposal.names import GROUPS, MARK
 from patronage.tables import TableSource
 from patronage.tables.database import is_url, without_password
 from patronage.writing import write_text
@@ -22,9 +23,6 @@ DEFAULT_SETS = ("rfm", "basket", "affinity", "demographic")
 
 DATABASE = "DATABASE_URL"
 """Environment variable that an address with a password is read from."""
-
-_GROUPS = ("data", "features", "outcomes", "experiment")
-_MARK = "# Proposed by: patronage init"
 
 _SETS: Mapping[str, Sequence[str]] = {
     "events": ("engagement",),
@@ -65,7 +63,28 @@ class Draft:
         """What to type next."""
         elsewhere = "" if self.folder == Path("conf") else f" --config-dir {self.folder}"
         export = f"{DATABASE}=… " if any(f"oc.env:{DATABASE}" in text for text in self.files.values()) else ""
-        return f"{export}patronage train{elsewhere} data={self.name}"
+        return f"{export}patronage train{elsewhere} data={self.name} {self._of_its_own}"
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What people should know before and after they type it."""
+        features = self.files.get(self.folder / "features" / f"{self.name}.yaml", "")
+        apart = (
+            f"{self._of_its_own} keeps these models apart from those of other data: give it to promote, rollback, "
+            "score, report and export too"
+        )
+        if "  labels:\n" not in features:
+            return (apart,)
+        named = (
+            f"segments are named by the labels in {self.folder / 'features' / f'{self.name}.yaml'}: "
+            "say there in plain words what is low and what is high"
+        )
+        return apart, named
+
+    @property
+    def _of_its_own(self) -> str:
+        """The option that gives these data a registered model, and so a folder of models, of their own."""
+        return f"tracking.registered_model={self.name}-segments"
 
     def write(self, *, force: bool) -> None:
         """Write the files, each whole or not at all; what an earlier proposal of the name left over is removed.
@@ -75,7 +94,7 @@ class Draft:
         InvalidConfigError
             A file of the name is there already and ``force`` is not set.
         """
-        there = [path for group in _GROUPS if (path := self.folder / group / f"{self.name}.yaml").exists()]
+        there = [path for group in GROUPS if (path := self.folder / group / f"{self.name}.yaml").exists()]
         if there and not force:
             listed = ", ".join(str(path) for path in there)
             raise InvalidConfigError(f"{listed}: there already; choose another name=…, or force=true.")
@@ -83,7 +102,7 @@ class Draft:
             write_text(path, text)
         for path in there:
             # An experiment that nobody needs any more would be used all the same; a user's own file stays.
-            if path not in self.files and _MARK in path.read_text(encoding="utf-8"):
+            if path not in self.files and MARK in path.read_text(encoding="utf-8"):
                 path.unlink()
 
 
@@ -105,7 +124,7 @@ def data_text(checked: Checked, command: str) -> str:
     """The data configuration."""
     proposal = checked.proposal
     lines = [
-        f"{_MARK}{_plain(command).removeprefix('patronage init')}",
+        f"{MARK}{_plain(command).removeprefix('patronage init')}",
         "# Look through it: comments tell what is a guess, and what else is thinkable. `# sure` columns are named so.",
     ]
     lines += [f"# {_plain(one)}" for one in (*proposal.remarks, *checked.facts)]
@@ -174,10 +193,11 @@ def features_text(proposal: Proposal) -> str:
     """Features of the columns of customers."""
     lines = [
         f"# @package features.{proposal.name}",
-        _MARK,
+        MARK,
         "# One feature per useful column of customers. The options of an entry are explained in the shipped",
         "# features/rfm.yaml. role: basis forms segments, descriptor only describes them; scale: none, log,",
-        "# yeo_johnson, ordinal, one_hot, binary.",
+        "# yeo_johnson, ordinal, one_hot, binary. labels: what low and high values are called in the names of segments",
+        "# and in the report; plain words read better than a column's name.",
     ]
     if proposal.left_out:
         left_out = [f"#   {_plain(f'{column}: {reason}')}" for column, reason in proposal.left_out.items()]
@@ -226,7 +246,7 @@ def experiment_text(checked: Checked) -> str:
         return ""
     head = [
         "# @package _global_",
-        _MARK,
+        MARK,
         f"# What training on data={proposal.name} does otherwise than by default; it is used without being named.",
     ]
     return "\n".join([*head, *(["defaults:", *overrides] if overrides else []), *lines]) + "\n"
@@ -263,7 +283,7 @@ def _names(one: Mapped) -> set[str]:
 def _outcomes_text() -> str:
     return f"""\
 # @package outcomes
-{_MARK}
+{MARK}
 # There are no orders, so what segments should tell is how much customers do later. See the shipped
 # outcomes/purchases.yaml.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from patronage.errors import InvalidConfigError
 from patronage.proposal.assembling import Wishes
@@ -13,21 +12,6 @@ from patronage.tables import CANONICAL
 
 OPTIONS = ("where", "timezone", "null_key", "invalid_value", "duplicates")
 """Options of a table that may be given as they stand in a data configuration."""
-
-WORDS = ("null", "true", "false", "nan", "inf", "yes", "no", "on", "off")
-"""What is read as a value that is no text, here or on the command line."""
-
-
-def require_name(name: str, taken: Collection[str]) -> None:
-    """Check the name of a data configuration."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
-        raise InvalidConfigError(
-            f"name={name}: expected small letters, digits and underscores, a letter first, such as name=my_shop."
-        )
-    if name in WORDS:
-        raise InvalidConfigError(f"name={name}: stands for a value in configurations; choose another.")
-    if name in taken:
-        raise InvalidConfigError(f"name={name}: patronage ships a configuration of that name; choose another.")
 
 
 def parse_wishes(given: Sequence[str]) -> Wishes:
