@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from patronage import cli
 from patronage.cli import HELP, main
 from patronage.tracking import Tracking
 from patronage.tracking.store import pointed_at
@@ -169,6 +174,46 @@ def test_bad_input_ends_with_one_clear_message(
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "output=/proc/m"],
+        ["train", "-m", "seed=1,2", "output=/proc/m"],
+        ["train", "tracking.uri=sqlite:////proc/mlflow.db"],
+        ["score", "data=complete_journey", "output=/proc/x/s.parquet"],
+        ["export", "output=/proc/e"],
+        ["report", "output=/proc/r"],
+        ["features", "data=complete_journey", "output=/proc/f.parquet"],
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_any_work(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line names the option; no table was read, and no model looked for."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert main([*arguments, "quiet=true"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "/proc" in said.partition("=")[2]
+    assert "nothing can be written in /proc" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_while_duckdb_works_is_no_crash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DuckDB turns it into an error of its own; the command stops as it does anywhere else."""
+
+    def work(*_: object) -> int:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        duckdb.connect().execute("SELECT count(*) FROM range(5000000000) a(x) WHERE hash(x) % 7 = 1").fetchall()
+        return 0
+
+    monkeypatch.setattr(cli, "_run", work)
+    assert main(["score"]) == 130
+    assert capsys.readouterr().err == "patronage: stopped\n"
+
+
 def test_no_candidate_passing_is_a_correct_end(
     train: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,6 +238,7 @@ def test_no_candidate_passing_is_a_correct_end(
         ["features", "data=complete_journey", "model=models:/customer-segments/1"],
         ["promote"],
         ["rollback"],
+        ["ui"],
     ],
 )
 def test_looking_for_a_model_where_none_was_trained_makes_no_store(

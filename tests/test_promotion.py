@@ -27,6 +27,7 @@ from patronage.tracking import (
     load_model,
     promote,
     rollback,
+    why_refused,
 )
 from patronage.train import train
 from patronage.training import Trained
@@ -362,6 +363,9 @@ def test_a_version_of_other_data_is_refused(challenged: Registry) -> None:
     challenged.client.set_model_version_tag(NAME, "1", "data", "another shop")
     with pytest.raises(PromotionRefusedError, match=r"on data=shop, the champion on data=another shop; .*registered"):
         promote(challenged.tracking)
+    (reason,) = why_refused(challenged.tracking, "2")
+    assert "the champion on data=another shop" in reason
+    assert not why_refused(challenged.tracking, "1")
 
 
 def test_a_lookback_that_data_do_not_cover_is_not_compared(registry: Registry) -> None:

@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(f"patronage {command}: {error}", error.exit_status)
     except OSError as error:
         return _told(f"patronage {command}: {error.filename or 'a file'}: {error.strerror or error}", 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":  # so DuckDB tells of Ctrl-C
+            raise
         return _told("patronage: stopped", 130)
 
 

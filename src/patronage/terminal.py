@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from patronage.card import challenged, lineage
-from patronage.challenge import ChallengeGates, failed_challenge
 from patronage.diagnosis import Diagnosis
 from patronage.diagnosis_page import in_words
 from patronage.distribution import BINS, number_in_words, one_decimal, percent
@@ -195,8 +194,6 @@ def succession(about: Mapping[str, Any]) -> None:
     lines = [lineage(about["continuity"])] if "continuity" in about else []
     if compared := about.get("champion"):
         lines.append(challenged(compared["figures"], compared["version"]))
-        if failed := failed_challenge(compared["figures"], ChallengeGates()):
-            lines.append(f"patronage promote will refuse it, unless its limits are raised: {'; '.join(failed)}")
     for line in lines:
         console().print(line, highlight=False, soft_wrap=True)
 
@@ -284,6 +281,7 @@ def proposal(proposed: Proposed) -> None:
     _listed("What else was seen", [*_span(checked), *checked.proposal.remarks, *checked.facts])
     _listed("Written", [str(path) for path in proposed.draft.files])
     console().print(f"\nLook through them, then: {proposed.draft.next_command}", highlight=False, soft_wrap=True)
+    _listed("", proposed.draft.advice)
 
 
 def _columns_of(one: Mapped) -> Table:

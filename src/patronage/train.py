@@ -49,6 +49,7 @@ def train(training: Training) -> Trained:
         Data or configuration cannot be used; nothing has been packaged or registered then.
     """
     require_replaceable(training.output)
+    training.tracking.require_place()
     journal = Journal()
     prepared = prepare(training, journal)
     with tracked_run(training.tracking, training.config) as run:

@@ -69,18 +69,48 @@ def require_own_folder(folder: Path, own: Collection[str], whole: str) -> None:
     Raises
     ------
     InvalidInputError
-        The path is a file, the working directory or one above it, or a folder that holds other files too.
+        The path is a file, the working directory or one above it, a folder that holds other files too, or where nothing
+        can be written.
     """
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"output={folder} is a file; name a folder.")
+    require_writable("output", folder)
     held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
     if foreign := sorted(held - set(own)):
         raise InvalidInputError(
             f"output={folder} holds {len(foreign)} file(s) that are no part of {whole}, such as {foreign[0]}; "
             "name another folder, or an empty one."
         )
+
+
+def require_writable(option: str, path: Path) -> None:
+    """Check that a file or folder can be made at a path, before any work is done for it.
+
+    Parameters
+    ----------
+    option : str
+        What names the path, for the message.
+    path : Path
+        Folders above it may be missing: they are made when it is.
+
+    Raises
+    ------
+    InvalidInputError
+        The nearest folder above it that there is, is a file, on a disk that takes nothing, or somebody else's.
+    """
+    there = path.absolute().parent
+    try:
+        while not there.exists():
+            there = there.parent
+        # A trial tells more than permissions do: root may write everywhere, and /proc takes nothing all the same.
+        with tempfile.TemporaryDirectory(prefix=".patronage-", dir=there):
+            pass
+    except OSError as error:
+        raise InvalidInputError(
+            f"{option}={path}: nothing can be written in {there} ({error.strerror}); name another place."
+        ) from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from patronage.errors import NoCandidatePassedError
 from patronage.journal import log_to_terminal
 from patronage.progress_bars import progress_bars
 from patronage.sweep import sweep
-from patronage.tracking import Tracking, promote, rollback
+from patronage.tracking import Tracking, promote, rollback, why_refused
 from patronage.train import train
 
 
@@ -25,7 +25,8 @@ def run_train(config: dict[str, Any]) -> int:
         misses = [f"  {verdict.row.name}: {verdict.reason}" for verdict in trained.selection.near_misses()]
         advice = (
             "Look at which gate fails. What often helps: fewer or steadier features ('features=[rfm,basket]'), a "
-            "longer look back (lookback_days=365), another representation (representation=standard), more customers."
+            f"longer look back (lookback_days, now {config['lookback_days']}) where the data go back far enough, "
+            "another representation (representation=standard), more customers."
         )
         lines = ["no candidate passed; nothing is registered.", *misses, advice]
         raise NoCandidatePassedError("\n".join(lines))
@@ -33,7 +34,7 @@ def run_train(config: dict[str, Any]) -> int:
         trained.model.segments, trained.confirm, None if trained.report is None else trained.report.first_actions
     )
     terminal.succession(trained.model.about)
-    print(f"registered version {trained.version}, alias challenger; next: patronage promote")
+    _tell_registered(Tracking(**config["tracking"]), trained.version)
     return 0
 
 
@@ -58,8 +59,16 @@ def run_sweep(plan: SweepPlan, asked: str, *, show: bool) -> int:
             swept.trained.model.segments, swept.trained.confirm, None if report is None else report.first_actions
         )
         terminal.succession(swept.trained.model.about)
-        print(f"registered version {swept.trained.version}, alias challenger; next: patronage promote")
+        (winner,) = (job.training for job in plan.jobs if job.training and job.number == swept.choice.winner)
+        _tell_registered(winner.tracking, swept.trained.version)
     return swept.exit_status
+
+
+def _tell_registered(tracking: Tracking, version: str | None) -> None:
+    """Say what a training registered, and what can be done with it."""
+    refused = why_refused(tracking, version)
+    follows = f"patronage promote will refuse it: {'; '.join(refused)}" if refused else "next: patronage promote"
+    print(f"registered version {version}, alias challenger; {follows}")
 
 
 def run_promote(config: dict[str, Any]) -> int:

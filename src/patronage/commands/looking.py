@@ -14,7 +14,7 @@ from patronage.diagnosis import Diagnosis, diagnose
 from patronage.diagnosis_page import diagnosis_html
 from patronage.errors import InvalidConfigError
 from patronage.figures import distributions
-from patronage.scoring import declared_features, features_of, require_table_name, write_features
+from patronage.scoring import declared_features, features_of, require_feature_file, write_features
 from patronage.tables import open_tables
 from patronage.tracking import Tracking, load_model, ui_command
 from patronage.validation import check_tables
@@ -26,7 +26,7 @@ _LARGEST_PORT = 65_535
 def run_features(config: dict[str, Any]) -> int:
     """Write a feature table, and tell what each feature is like."""
     output = Path(config["output"])
-    require_table_name(output)
+    require_feature_file(output)
     model = None
     if config["model"] is not None:
         model, _ = load_model(Tracking(**config["tracking"]), config["model"])

@@ -5,7 +5,7 @@ story; `rows` says what is set aside, `parts` what a killed run leaves, `sources
 read and written.
 """
 
-from patronage.scoring.building import declared_features, features_of, require_table_name, write_features
+from patronage.scoring.building import declared_features, features_of, require_feature_file, write_features
 from patronage.scoring.databases import DatabaseOutput
 from patronage.scoring.job import CHUNK_ROWS, Input, Scored, from_database, from_file, from_tables, score
 from patronage.scoring.outputs import FileOutput
@@ -23,7 +23,7 @@ __all__ = [
     "from_file",
     "from_tables",
     "model_digest",
-    "require_table_name",
+    "require_feature_file",
     "score",
     "write_features",
 ]

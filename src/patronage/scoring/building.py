@@ -14,7 +14,7 @@ from patronage.observation import tell_skipped
 from patronage.periods import scoring_window
 from patronage.tables import Tables
 from patronage.windows import Window
-from patronage.writing import replacing
+from patronage.writing import replacing, require_writable
 
 TABLE_KINDS = (".parquet", ".csv")
 
@@ -45,15 +45,16 @@ def declared_features(
     return build_features(tables, catalogue, window), catalogue
 
 
-def require_table_name(output: Path) -> None:
-    """Check that a feature table can be written under this name, before any work is done."""
+def require_feature_file(output: Path) -> None:
+    """Check that a feature table can be written there, before any work is done."""
     if output.suffix not in TABLE_KINDS:
         raise InvalidInputError(f"output={output}: expected a file ending in {' or '.join(TABLE_KINDS)}.")
+    require_writable("output", output)
 
 
 def write_features(table: FeatureTable, output: Path) -> None:
     """Write a feature table, as scoring reads it."""
-    require_table_name(output)
+    require_feature_file(output)
     frame = table.frame.assign(customer_status=table.status).reset_index()
     with replacing(output) as fresh:
         if output.suffix == ".parquet":

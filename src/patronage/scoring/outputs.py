@@ -14,7 +14,7 @@ import pyarrow.parquet
 
 from patronage.errors import InvalidInputError
 from patronage.scoring.sources import JSON_LINES, KINDS, SEPARATORS, kind_of
-from patronage.writing import replacing
+from patronage.writing import replacing, require_writable
 
 OUTPUT_SCHEMA = pa.schema(
     [
@@ -71,7 +71,7 @@ class FileOutput:
         Raises
         ------
         InvalidInputError
-            The ending is unknown, or the name is a folder's.
+            The ending is unknown, the name is a folder's, or nothing can be written there.
         """
         if kind_of(self.path) not in KINDS:
             raise InvalidInputError(
@@ -80,6 +80,7 @@ class FileOutput:
             )
         if self.path.is_dir():
             raise InvalidInputError(f"output={self.path} is a folder; name a file in it.")
+        require_writable("output", self.path)
 
     @contextmanager
     def replaced(self) -> Iterator[Write]:

@@ -119,6 +119,7 @@ def _common_store(jobs: Sequence[Job]) -> Tracking:
         )
     for output in {one.output for one in able}:
         require_replaceable(output)
+    able[0].tracking.require_place()
     return able[0].tracking
 
 

@@ -1,6 +1,6 @@
 """MLflow: the only place that speaks to it. Stages give plain values; here they become runs and versions."""
 
-from patronage.tracking.promotion import Promotion, PromotionRefusedError, find_champion, promote, rollback
+from patronage.tracking.promotion import Promotion, PromotionRefusedError, find_champion, promote, rollback, why_refused
 from patronage.tracking.registry import load_model, register
 from patronage.tracking.reports import fetch_report, log_report, run_of
 from patronage.tracking.runs import TrackedRun, tracked_run
@@ -25,4 +25,5 @@ __all__ = [
     "tracked_run",
     "tracked_sweep",
     "ui_command",
+    "why_refused",
 ]

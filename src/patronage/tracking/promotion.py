@@ -103,15 +103,8 @@ def promote(
         former = registered.aliases.get(CHAMPION)
         if former is not None and str(former) == str(version.version):
             return Promotion(str(version.version), str(former))
-        figures: dict[str, float] = {}
-        failed: tuple[str, ...] = ()
         last_number = _last_served(client, registered)
-        if former is not None:
-            figures, failed = _compared(client.get_model_version(name, str(former)), version, gates or ChallengeGates())
-        ids_from = _number(version, "ids_from")
-        # Its new segments were numbered after ids_from, which others have gone beyond meanwhile.
-        if not failed and PROMOTED_AT not in version.tags and ids_from < min(last_number, _number(version)):
-            failed = ("a version in charge since it was trained may have given its new ids to others; train again",)
+        figures, failed = _judged(client, registered, version, gates or ChallengeGates())
         if failed and not force:
             raise PromotionRefusedError(
                 f"{name} version {version.version} does not become champion in place of version {former}: "
@@ -129,6 +122,15 @@ def promote(
         elif FORCED in version.tags:  # of an earlier promotion
             client.delete_model_version_tag(name, version.version, FORCED)
         return Promotion(str(version.version), None if former is None else str(former), figures, failed)
+
+
+def why_refused(tracking: Tracking, version: str | None) -> tuple[str, ...]:
+    """Tell why `promote` would refuse a version by its shipped limits; empty where it would not."""
+    with pointed_at_existing(tracking) as mlflow:
+        client = mlflow.MlflowClient()
+        found = _version(mlflow, client, tracking, str(version))
+        registered = client.get_registered_model(tracking.registered_model)
+        return _judged(client, registered, found, ChallengeGates())[1]
 
 
 def rollback(tracking: Tracking) -> Promotion:
@@ -160,6 +162,25 @@ def rollback(tracking: Tracking) -> Promotion:
             client.set_registered_model_alias(name, PREVIOUS, former)
             client.set_model_version_tag(name, str(former), ROLLED_BACK_AT, _now())
         return Promotion(str(version), None if former is None else str(former))
+
+
+def _judged(
+    client: Any,  # noqa: ANN401
+    registered: Any,  # noqa: ANN401
+    version: Any,  # noqa: ANN401
+    gates: ChallengeGates,
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """How a version compared with the champion, if there is one, and all that speaks against promoting it."""
+    former = registered.aliases.get(CHAMPION)
+    figures: dict[str, float] = {}
+    failed: tuple[str, ...] = ()
+    if former is not None:
+        figures, failed = _compared(client.get_model_version(registered.name, str(former)), version, gates)
+    ids_from, last_number = _number(version, "ids_from"), _last_served(client, registered)
+    # Its new segments were numbered after ids_from, which others have gone beyond meanwhile.
+    if not failed and PROMOTED_AT not in version.tags and ids_from < min(last_number, _number(version)):
+        failed = ("a version in charge since it was trained may have given its new ids to others; train again",)
+    return figures, failed
 
 
 def _compared(former: Any, version: Any, gates: ChallengeGates) -> tuple[dict[str, float], tuple[str, ...]]:  # noqa: ANN401

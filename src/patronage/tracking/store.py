@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from patronage.errors import InvalidConfigError, PatronageError
+from patronage.writing import require_writable
 
 FIRST_CONTACT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
@@ -88,6 +89,17 @@ class Tracking:
             raise InvalidConfigError(f"tracking.uri={uri}: the folder {database.parent} does not exist; make it first.")
         return not database.exists()
 
+    def require_place(self) -> None:
+        """Check that a store that is yet to be made can be made.
+
+        Raises
+        ------
+        PatronageError
+            Its folder does not exist, or nothing can be written there.
+        """
+        if self.is_new():
+            require_writable("tracking.uri", self.database() or Path())
+
     def artifact_root(self) -> str | None:
         """Where a local store puts artifacts: beside the database, whatever the working directory; None for servers."""
         database = self.database()
@@ -121,7 +133,7 @@ def pointed_at(tracking: Tracking) -> Iterator[Any]:
                         mlflow.MlflowClient().search_experiments(max_results=1)
                 except (ImportError, SQLAlchemyError) as error:
                     raise TrackingError(
-                        f"the MLflow store {tracking.shown_uri()} cannot be opened ({type(error).__name__}); "
+                        f"the MLflow store {tracking.shown_uri()} cannot be opened ({_why_unopened(error)}); "
                         "check tracking.uri."
                     ) from error
             yield mlflow
@@ -153,6 +165,12 @@ def pointed_at_existing(tracking: Tracking) -> Iterator[Any]:
         )
     with pointed_at(tracking) as mlflow:
         yield mlflow
+
+
+def _why_unopened(error: Exception) -> str:
+    """The kind of an error, for its text may hold a password; of a driver that is not installed its name too."""
+    missing = error.name if isinstance(error, ImportError) else None
+    return f"{type(error).__name__}: {missing} is not installed" if missing else type(error).__name__
 
 
 def said_by_mlflow(error: Exception) -> str:
@@ -223,7 +241,7 @@ def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
     Raises
     ------
     TrackingError
-        The store is a server itself, or the port is taken.
+        The store is a server itself, there is none yet, or the port is taken.
     """
     uri = tracking.resolved_uri()
     if uri.startswith(("http://", "https://")):
@@ -231,8 +249,8 @@ def ui_command(tracking: Tracking, host: str, port: int) -> list[str]:
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise TrackingError(f"port={port} of {host} is in use; name another one with port=…")
-    with pointed_at(tracking):
-        pass  # makes a fresh store, or says why not
+    with pointed_at_existing(tracking):
+        pass  # migrates an older one, or says why not
     root = tracking.artifact_root()
     destination = ["--default-artifact-root", root] if root is not None else []
     return [
