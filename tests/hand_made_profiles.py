@@ -177,7 +177,8 @@ def _segments(ids, names, *, money, dates, profit, losses) -> pd.DataFrame:
     if dates:
         lines.append({"segment_id": "dormant", "segment_name": "Dormant", "reserved": True, "n_customers": 75})
     table = pd.DataFrame(lines)
-    table["share"] = table["n_customers"] / table["n_customers"].sum()
+    formed = table["segment_id"] != "dormant"
+    table["share"] = (table["n_customers"] / table["n_customers"][formed].sum()).where(formed)
     table["value_total"] = table["value_per_customer"] * table["n_customers"]
     table["value_share"] = table["value_total"] / table["value_total"].sum()
     if not money:

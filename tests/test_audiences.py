@@ -393,17 +393,18 @@ def test_categories_that_look_like_formulas_are_told(
 
 
 @pytest.mark.parametrize("audience_format", ["csv", "parquet"])
-def test_customers_by_margin_are_a_file_of_the_export(audience_format: str, folder: Path) -> None:
+def test_customers_by_value_are_a_file_of_the_export(audience_format: str, folder: Path) -> None:
     """Everyone in falling value, those in no audience too; listed in the manifest, and gone with its export."""
     options = AudienceOptions(audience_format, audience_min_confidence=0.9)
     described, offers = exported_shop(shop(), options)
-    path = folder / "ex" / f"customers_by_margin.{audience_format}"
+    path = folder / "ex" / f"customers_by_value.{audience_format}"
     read = pd.read_parquet if audience_format == "parquet" else lambda one: pd.read_csv(one, dtype={"customer_id": str})
     listed = read(path)
-    pd.testing.assert_frame_equal(listed, offers.by_margin, check_dtype=False)
+    pd.testing.assert_frame_equal(listed, offers.by_value, check_dtype=False)
     assert len(listed) == len(described.placed) == 82
-    assert listed["value"].is_monotonic_decreasing
-    assert listed["cumulative_value_share"].iloc[-1] == 1
+    assert "value" not in listed
+    assert listed["revenue"].is_monotonic_decreasing
+    assert listed["cumulative_revenue_share"].iloc[-1] == 1
     manifest = json.loads((folder / "ex" / "manifest.json").read_text(encoding="utf-8"))
     assert path.name in manifest["files"]
     assert manifest["value"] == "revenue"
@@ -414,11 +415,11 @@ def test_customers_by_margin_are_a_file_of_the_export(audience_format: str, fold
 def test_without_raw_tables_or_categories_there_are_no_offers(folder: Path) -> None:
     """A feature table, lines without categories, or next_categories=0: the columns are those they were."""
     export(small_model(), Path("ex"), customers(small_model()))
-    assert not (folder / "ex" / "customers_by_margin.csv").exists()
+    assert not (folder / "ex" / "customers_by_value.csv").exists()
     for source, n in ((shop(with_categories=False), 3), (shop(), 0)):
         exported_shop(source, AudienceOptions(next_categories=n))
         assert all(list(frame.columns) == COLUMNS for frame in audiences(folder / "ex").values())
-        assert (folder / "ex" / "customers_by_margin.csv").exists()
+        assert (folder / "ex" / "customers_by_value.csv").exists()
 
 
 def test_the_command_exports_raw_tables_with_offers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -431,7 +432,7 @@ def test_the_command_exports_raw_tables_with_offers(folder: Path, capsys: pytest
     (folder / "conf" / "data" / "shop.yaml").write_text("\n".join(lines), encoding="utf-8")
     options = ["data=shop", "output=ex", "next_categories=1", "quiet=true", "--config-dir", "conf"]
     assert main(["export", "model=m", *options]) == 0
-    assert "customers in falling revenue: ex/customers_by_margin.csv" in capsys.readouterr().out
+    assert "customers in falling revenue: ex/customers_by_value.csv" in capsys.readouterr().out
     found = audiences(folder / "ex")
     assert all(list(frame.columns) == [*COLUMNS, "next_category_1"] for frame in found.values())
     assert sum(map(len, found.values())) == 82

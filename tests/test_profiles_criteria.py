@@ -223,6 +223,16 @@ def test_any_segments_are_judged(drawn: list[tuple[int, float, float]]) -> None:
         assert (worth["worth_it"] == (worth["merge_into"] == "")).all()
 
 
+def test_what_is_missing_is_named_as_what_it_is() -> None:
+    """A segment alone has nothing to differ from, whatever is known; among others, money or campaigns are missing."""
+    alone = judged(table({})).loc[("S01", "actionable")]
+    unknown = dict.fromkeys(("value_per_customer", "value_low", "value_high", "value_share"), np.nan)
+    among = judged(table(unknown, unknown)).loc[("S01", "actionable")]
+    assert alone["passed"] is among["passed"] is None
+    assert alone["reason"] == "There is no other segment to compare it with."
+    assert "neither transactions with revenue nor a table of campaigns" in among["reason"]
+
+
 def test_everyone_worth_nothing_is_known_and_alike() -> None:
     """A total of 0: worth is measured, nothing differs, and a merge loses nothing."""
     zero = {"value_per_customer": 0.0, "value_low": 0.0, "value_high": 0.0, "value_share": np.nan}

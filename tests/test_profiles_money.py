@@ -264,6 +264,18 @@ def test_the_curve_by_hand():
     assert curve.loc[[0.0, 1.0]].to_numpy().ravel().tolist() == pytest.approx([0, 0, 1, 1])
 
 
+def test_dormant_customers_are_not_on_the_curve():
+    """Nobody of them is among the best half, and what they cost lowers no total: shares are of the active customers."""
+    ids, revenue = ["S01", "S02", "S01", "S02"], [60, 30, 0, 10]
+    curves = []
+    for dormant in (0, 4):
+        customers = _customers(
+            [*ids, *["dormant"] * dormant], revenue=[*revenue, *[-5] * dormant], value_name="revenue"
+        )
+        curves.append(capture_curve(customers, members_of(customers, grouped_model(2))))
+    pd.testing.assert_frame_equal(*curves)
+
+
 @given(st.lists(st.integers(-20, 400), min_size=4, max_size=30), st.integers(1, 1_000), st.integers(0, 99))
 @settings(max_examples=30, deadline=None)
 def test_money_of_another_currency_leaves_shares_and_returns(values, factor, seed):

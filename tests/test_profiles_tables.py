@@ -177,7 +177,7 @@ def test_every_figure_of_complete_journey_is_recomputed(complete_journey):
         bought_by = own[own["n"] > 0]
         expected = {
             "n_customers": counts[one],
-            "share": counts[one] / len(placed),
+            "share": np.nan if one == "dormant" else counts[one] / counts["all"],
             "value_per_customer": own["value"].mean(),
             "revenue_per_customer": own["value"].mean(),
             "value_total": own["value"].sum(),

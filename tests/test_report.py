@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 
@@ -13,6 +14,7 @@ import pytest
 
 from patronage.actions import Action
 from patronage.diagnosis_page import diagnosis_frame
+from patronage.distribution import percent
 from patronage.leaderboard import leaderboard_frame
 from patronage.personas import Persona
 from patronage.profiles.tables import ALL
@@ -231,7 +233,8 @@ def test_segments_at_a_glance_are_those_of_the_table():
             assert _number(told) == pytest.approx(line[column], rel=0.005)
         assert _number(row[3]) == pytest.approx(100 * line["value_share"], abs=0.5)
         assert (row[4], row[5]) == (str(line["priority"])[0], "Keep them")
-    assert rows[-1][1:] == ["4.8% 75", "–", "–", "–", "–"]
+    assert rows[-1][0] == "Dormant no order within the lookback; not counted in shares of customers"
+    assert rows[-1][1:] == ["75", "–", "–", "–", "–"]
 
 
 def test_differences_are_those_of_the_table():
@@ -314,7 +317,42 @@ def test_a_segment_that_is_not_worth_it_says_why_and_what_to_do():
     assert "Not worth a campaign of its own: it is not substantial. Merged with S04 Online bargains, 3.0% of" in words
     assert words.count("Not worth it") == 1
     assert words.count("Measurable : yes") == 5
-    assert page_of("survey").words.count("Reachable : not known") == 5
+    assert words.count("? Worth it") == 4
+
+
+def test_a_verdict_is_no_greener_than_what_is_known():
+    """Where a criterion is not known the verdict says which, and is not coloured as one of which all is known."""
+    words = page_of("survey").words
+    assert words.count("Reachable : not known") == 5
+    assert words.count("? Worth it, as far as is known; not known whether reachable") == 4
+    verdicts = {case: re.findall(r"own\? <span class=\"(\w+)\">", html_of(case)) for case in ("shop", "survey")}
+    assert verdicts == {"shop": [*["good"] * 4, "bad"], "survey": [*["partly"] * 4, "bad"]}
+
+
+def test_shares_are_of_the_customers_told_at_the_head():
+    """Headline and card tell of how many of the customers described a segment consists; dormant ones are apart."""
+    segments = report_of("shop").profiles.segments
+    own = segments[~segments["reserved"]]
+    n, words = own["n_customers"].sum(), page_of("shop").words
+    assert f"customers described {n:,}" in words
+    share = percent(own["n_customers"].iloc[0] / n)
+    assert f"is {share} of the customers" in words
+    assert f"{own['n_customers'].iloc[0]:,} customers, {share} of all" in words
+
+
+def test_thousands_are_told_in_one_way():
+    """A count of four digits or more has its comma wherever it stands, on cards and in offers as in tables."""
+    made = report_of("shop")
+    segments = made.profiles.segments
+    many = segments.assign(n_customers=segments["n_customers"] * 10, n_prospects=1906)
+    offers = made.profiles.cross_sell.assign(n_open=2345)
+    profiles = replace(made.profiles, segments=many, cross_sell=offers)
+    words = Page(report_html(replace(made, profiles=profiles), WORDING)).words
+    told = many["n_customers"][~many["reserved"]]
+    assert f"{told.iloc[0]:,} customers," in words
+    assert "and 1,906 prospects" in words
+    assert "2,345 customers not yet" in words
+    assert not re.findall(r"(?<![\d.,])[1-9]\d{3,}(?![\d.-])", re.sub(r"\b20\d\d-\d\d-\d\d\b", "", words))
 
 
 def test_sensitive_traits_are_audited():
@@ -352,7 +390,11 @@ def test_the_choice_is_that_of_the_leaderboard():
 def test_what_is_not_known_is_left_out_and_that_is_said():
     """Without money there is no value anywhere; without dates no habits; without a run no leaderboard."""
     for case, said, absent in (
-        ("no money", "The tables have no money", ("profit per customer", "Size and value", "Capture curve")),
+        (
+            "no money",
+            "There are no transactions with revenue",
+            ("profit per customer", "Size and value", "Capture curve"),
+        ),
         (
             "survey",
             "no orders with dates",

@@ -25,6 +25,17 @@ def test_every_message_of_every_language_can_be_formatted(language: str) -> None
         assert all(names), key
 
 
+def test_numbers_that_are_counted_have_their_thousands_apart() -> None:
+    """One, some, and 1,906 customers; what is no whole number keeps its decimals."""
+    say = read_wording()
+    assert [say.counted("report.customers", n) for n in (1, 12, 1906)] == [
+        "1 customer",
+        "12 customers",
+        "1,906 customers",
+    ]
+    assert say.counted("report.days", 2.5) == "2.5 days"  # type: ignore[arg-type] # days have a decimal
+
+
 def test_a_folder_of_ones_own_says_what_it_says_and_the_rest_in_english(tmp_path: Path) -> None:
     """A translation may be begun with one message."""
     english = read_wording()

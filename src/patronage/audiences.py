@@ -31,7 +31,7 @@ from patronage.writing import replacing_folder, require_own_folder, sync, write_
 
 FORMATS = ("csv", "parquet")
 MODEL, AUDIENCES, MANIFEST, REJECTED = "model", "audiences", "manifest.json", "rejected.csv"
-BY_MARGIN = "customers_by_margin"
+BY_VALUE = "customers_by_value"
 KIND = "patronage export"
 SCHEMA = pa.schema(
     [
@@ -83,7 +83,7 @@ class Exported:
         Those who are in no file because their confidence is lower than was asked for.
     rejected : mapping
         Why rows were set aside → rows.
-    by_margin : str, optional
+    by_value : str, optional
         Name of the file of all customers in falling value; None where there is no money.
     """
 
@@ -92,7 +92,7 @@ class Exported:
     n_customers: int = 0
     n_left_out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
-    by_margin: str | None = None
+    by_value: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def export(
     """Write the packaged model and, where customers are given, audiences; all of it appears at once.
 
     The folder holds ``model/`` (as `SegmentationModel.load` reads it), ``audiences/`` with ``index.csv``,
-    ``customers_by_margin`` where money is known, ``rejected.csv`` where rows were set aside, and ``manifest.json``,
+    ``customers_by_value`` where money is known, ``rejected.csv`` where rows were set aside, and ``manifest.json``,
     which lists all files. A former export is
     replaced as a whole, but audiences only by audiences; an error leaves it as it was.
 
@@ -238,9 +238,9 @@ def _write_audiences(
         scored.rejected_file.rename(fresh / REJECTED)
     audiences = writer.audiences(scored.n_customers)
     write_text(fresh / AUDIENCES / "index.csv", _index(audiences))
-    by_margin = None if offers.by_margin is None else f"{BY_MARGIN}.{options.audience_format}"
-    if by_margin is not None:
-        _write_by_margin(fresh / by_margin, offers)
+    by_value = None if offers.by_value is None else f"{BY_VALUE}.{options.audience_format}"
+    if by_value is not None:
+        _write_by_value(fresh / by_value, offers)
     del about["output"]
     about |= {
         "audience_format": options.audience_format,
@@ -251,11 +251,11 @@ def _write_audiences(
         "audiences": [asdict(one) for one in audiences],
     }
     n_left_out = writer.left_out.total()
-    return Exported(output, audiences, scored.n_customers, n_left_out, scored.rejected, by_margin), about
+    return Exported(output, audiences, scored.n_customers, n_left_out, scored.rejected, by_value), about
 
 
-def _write_by_margin(path: Path, offers: Offers) -> None:
-    table = pa.Table.from_pandas(offers.by_margin, preserve_index=False)
+def _write_by_value(path: Path, offers: Offers) -> None:
+    table = pa.Table.from_pandas(offers.by_value, preserve_index=False)
     if path.suffix == ".parquet":
         pyarrow.parquet.write_table(table, path)
     else:

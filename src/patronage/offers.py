@@ -14,7 +14,7 @@ from patronage.profiles import Customers
 from patronage.profiles.bought import category_column, read_bought
 from patronage.profiles.categories import cross_sell_rules
 from patronage.profiles.next_categories import next_best_categories
-from patronage.profiles.ranking import customers_by_margin
+from patronage.profiles.ranking import customers_by_value
 from patronage.tables import Tables
 
 
@@ -26,14 +26,14 @@ class Offers:
     ----------
     next_categories : DataFrame of shape (n_customers, n), optional
         As `next_best_categories` gives it; None where nothing was asked for, or lines have no categories.
-    by_margin : DataFrame, optional
-        As `customers_by_margin` gives it; None where there is no money.
+    by_value : DataFrame, optional
+        As `customers_by_value` gives it; None where there is no money.
     value_name : str
-        What ``value`` is in it.
+        What a customer's value is in it: ``profit``, ``margin`` or ``revenue``; else ``none``.
     """
 
     next_categories: pd.DataFrame | None = None
-    by_margin: pd.DataFrame | None = None
+    by_value: pd.DataFrame | None = None
     value_name: str = "none"
 
     @property
@@ -57,7 +57,7 @@ def offers_of(tables: Tables, customers: Customers, n: int) -> Offers:
             bought = read_bought(tables, customers)
             rules = cross_sell_rules(tables, customers, bought)
             offered = next_best_categories(tables, customers, rules, n, bought)
-    ranked = None if customers.value_name == "none" else customers_by_margin(customers)
+    ranked = None if customers.value_name == "none" else customers_by_value(customers)
     return Offers(offered, ranked, customers.value_name)
 
 

@@ -118,7 +118,7 @@ patronage export [option=value …]
 
 Writes a folder: model/ (the package, which scores without MLflow), audiences/ (one file per segment with customer_id,
 segment_id, segment_name, confidence, and with data next_category_1 …; index.csv lists them), with data
-customers_by_margin (customers in falling value), and manifest.json. Without data and input: the model alone.
+customers_by_value (customers in falling value), and manifest.json. Without data and input: the model alone.
 
   model=models:/customer-segments@champion   or models:/NAME/VERSION, or a folder under models/
   data=complete_journey          raw tables …

@@ -78,8 +78,8 @@ def run_export(config: dict[str, Any]) -> int:
     print(f"{exported.n_customers:,} customers in {len(exported.audiences)} audiences: {output}/audiences")
     for audience in exported.audiences:
         print(f"  {audience.customers:>8,}  {audience.share:6.1%}  {audience.file}")
-    if exported.by_margin is not None:
-        print(f"customers in falling {offers.value_name if offers else 'value'}: {output}/{exported.by_margin}")
+    if exported.by_value is not None:
+        print(f"customers in falling {offers.value_name if offers else 'value'}: {output}/{exported.by_value}")
     if exported.n_left_out:
         print(f"  {exported.n_left_out:>8,}          left out, confidence below {options.audience_min_confidence:g}")
     for reason, n in exported.rejected.items():

@@ -31,7 +31,7 @@ amount."""
 MIN_CUSTOMERS = 30
 """Fewer are no audience, and what they do after a campaign cannot be told from chance."""
 MIN_SHARE = 0.05
-"""Of all customers, or of all value: either makes a segment big enough."""
+"""Of the customers that segments are formed on, or of all value: either makes a segment big enough."""
 MIN_VALUE_SHARE = 0.02
 """Of all value, however many the customers are."""
 MIN_REACHABLE = 0.5
@@ -82,8 +82,8 @@ def judge_criteria(
 
     - *measurable*: refits find it again (jaccard ≥ `MIN_JACCARD`), its members are surely its own (confidence ≥
       `MIN_CONFIDENCE`), and its value per customer is known well enough (`MAX_INTERVAL`); all that can be told.
-    - *substantial*: at least `MIN_CUSTOMERS` customers, and `MIN_SHARE` of all customers or of all value, and never
-      less than `MIN_VALUE_SHARE` of the value, where that is known.
+    - *substantial*: at least `MIN_CUSTOMERS` customers, and `MIN_SHARE` of the customers that segments are formed on or
+      of all value, and never less than `MIN_VALUE_SHARE` of the value, where that is known.
     - *reachable*: `MIN_REACHABLE` of the customers have a usable channel. Consent and contact details can show that
       fewer have one; that the shop has not written to somebody yet, or has not seen them online, cannot.
     - *actionable*: the interval of its value per customer leaves out the value of the nearest other segment, which is
@@ -119,7 +119,11 @@ def judge_criteria(
             "reachable": _reachable(segment),
             "actionable": _decisive_of_any([*_differing(segment, value.drop(key), mean), *_response(told)]),
         }
-        lines += [_line(key, criterion, check, wording) for criterion, check in checks.items()]
+        alone = "actionable" if len(judged) == 1 else ""
+        lines += [
+            _line(key, criterion, check, wording, "alone" if criterion == alone else "unknown")
+            for criterion, check in checks.items()
+        ]
     return pd.DataFrame(lines, columns=list(_CRITERIA)).astype(_CRITERIA)
 
 
@@ -131,9 +135,9 @@ def _reachable(segment: Mapping[Any, Any]) -> Check | None:
     return replace(check, key="reached") if check.passed else None
 
 
-def _line(segment_id: str, criterion: str, check: Check | None, wording: Wording) -> dict[str, object]:
+def _line(segment_id: str, criterion: str, check: Check | None, wording: Wording, unknown: str) -> dict[str, object]:
     if check is None:
-        reason = wording(f"worth.reasons.{criterion}_unknown")
+        reason = wording(f"worth.reasons.{criterion}_{unknown}")
         return {"segment_id": segment_id, "criterion": criterion, "passed": None, "reason": reason}
     reason = wording(
         f"worth.reasons.{check.key}.{'passed' if check.passed else 'failed'}",

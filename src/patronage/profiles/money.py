@@ -145,7 +145,8 @@ def capture_curve(customers: Customers, members: Members) -> pd.DataFrame:
     """Share of all value that the best customers, and the best segments, hold (`Profiles.capture`).
 
     The Lorenz curve from its upper end: customers in falling value, and segments in falling value per customer, each
-    of whose customers counts as their mean. Both are straight between customers.
+    of whose customers counts as their mean. Both are straight between customers. Dormant customers are left out, as
+    they are of every share of customers.
 
     Returns
     -------
@@ -157,13 +158,12 @@ def capture_curve(customers: Customers, members: Members) -> pd.DataFrame:
     Lorenz (1905), Methods of measuring the concentration of wealth, Publications of the American Statistical
     Association 9.
     """
-    inside = members.code >= 0
-    value, code = customers.value.to_numpy()[inside], members.code[inside]
+    value, code = customers.value.to_numpy()[members.formed], members.code[members.formed]
     at = np.linspace(0.0, 1.0, _POINTS)
     total = value.sum()
     if not total > 0:
         return empty(CAPTURE)
-    sizes = members.count()
+    sizes = np.bincount(code, minlength=members.n)
     held = np.bincount(code, weights=value, minlength=members.n)
     best = np.argsort(-ratio(held, sizes), kind="stable")
     best = best[sizes[best] > 0]

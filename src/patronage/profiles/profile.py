@@ -24,6 +24,7 @@ from patronage.profiles.positions import place_customers
 from patronage.profiles.reach import channels_of_segments, reachability
 from patronage.profiles.sensitive import audit_sensitive
 from patronage.profiles.tables import ALL, Profiles
+from patronage.segments import DORMANT_ID
 from patronage.tables import Tables
 
 
@@ -120,7 +121,7 @@ def _sizes(customers: Customers, members: Members) -> pd.DataFrame:
             "segment_name": pd.array([*members.names, ALL], dtype="str"),
             "reserved": np.append(members.reserved, False),
             "n_customers": n,
-            "share": n / max(members.count().sum(), 1),
+            "share": np.where(np.array(members.lines) == DORMANT_ID, np.nan, n / max(n[-1], 1)),
             "n_prospects": members.by_line(by_profile).fillna(0).astype("int64").to_numpy(),
             "confidence": ratio(members.sums(np.where(told, sure, 0.0)), members.sums(told)),
         },

@@ -38,7 +38,8 @@ class Profiles:
     ----------
     segments : DataFrame
         One line per segment, in the order of ids, the reserved ones last: ``segment_id, segment_name, reserved (bool),
-        n_customers, share`` (of all lines' customers), ``n_prospects`` (placed by profile, not counted before).
+        n_customers, share`` (of the customers in ``overall``, as training tells it; NaN of dormant ones, who are not
+        among them), ``n_prospects`` (placed by profile, not counted before).
         Value: ``value_per_customer, value_low, value_high`` (90 % interval of the mean), ``value_total, value_share``,
         where value is what ``about["value"]`` names: profit (margin less costs) where a margin and a cost are known,
         else margin, else revenue. Its parts per customer: ``revenue, margin, service_cost, campaign_cost, profit``
@@ -104,8 +105,8 @@ class Profiles:
         flagged`` (bool: strong enough that acting on segments treats groups differently), ``segment_id, level,
         typical, typical_all`` for the segment that differs most.
     capture : DataFrame
-        ``share_customers, share_value, segment_share_value``: cumulative, customers in falling value; and segments in
-        falling value per customer. 101 lines; none where the total is not above 0.
+        ``share_customers, share_value, segment_share_value``: cumulative, of the customers in ``overall``: they in
+        falling value; and segments in falling value per customer. 101 lines; none where the total is not above 0.
     criteria : DataFrame
         ``segment_id, criterion`` (measurable, substantial, reachable, actionable), ``passed`` (bool or None where it
         cannot be told), ``figure, threshold`` (of the question that decided), ``reason``. Not of reserved segments.

@@ -142,13 +142,16 @@ def provenance_of(report: Report, numbers: Numbers) -> list[tuple[str, str]]:
     def days(number: object) -> str:
         return numbers.days(float(str(number))) if number else ""
 
+    customers = numbers.count(profiles.get("n_customers", float("nan")))
+    if profiles.get("n_dormant"):
+        customers = say("report.provenance.with_dormant", n=customers, dormant=numbers.count(profiles["n_dormant"]))
     known = (
         ("model", about.get("model") or profiles.get("model")),
         ("version", about.get("version")),
         ("run_id", about.get("run_id")),
         ("candidate", about.get("candidate")),
         ("data", profiles.get("data") or about.get("data")),
-        ("customers", numbers.count(profiles.get("n_customers", float("nan")))),
+        ("customers", customers),
         ("as_of", profiles.get("as_of")),
         ("lookback", days(profiles.get("lookback_days"))),
         ("outcome", days(profiles.get("outcome_days"))),

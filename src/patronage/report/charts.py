@@ -80,12 +80,12 @@ def size_chart(report: Report, numbers: Numbers) -> Chart | None:
     own = by_value(report.profiles.segments)
     if not len(own):
         return None
-    say, n = numbers.wording, own["n_customers"].sum()
+    say = numbers.wording
     words = [
         say(
             "report.size.alt_one",
             name=named(line),
-            share=numbers.share(line["n_customers"] / n),
+            share=numbers.share(line["share"]),
             value=numbers.money(line["value_per_customer"]),
         )
         for line in own.to_dict("records")
@@ -94,7 +94,7 @@ def size_chart(report: Report, numbers: Numbers) -> Chart | None:
         own = own.assign(value_share=np.nan)
     columns = ["n_customers", "share", "value_per_customer", "value_low", "value_high", "value_total", "value_share"]
     table = table_of(
-        own.assign(name=[named(line) for line in own.to_dict("records")], share=own["n_customers"] / n),
+        own.assign(name=[named(line) for line in own.to_dict("records")]),
         say("report.size.title"),
         [
             ("name", say("report.glance.segment"), text),

@@ -46,7 +46,7 @@ class Line:
     Attributes
     ----------
     id, name, customers, share, value, interval, value_share, priority, action : str
-        In words.
+        In words; ``share`` is empty of dormant customers, who are in none.
     share_width, value_share_width : float
         Of bars.
     low, high, mean, zero : float or None
@@ -144,13 +144,13 @@ def lines_of(report: Report, numbers: Numbers) -> list[Line]:
                 id=str(line["segment_id"]),
                 name=str(line["segment_name"]),
                 customers=numbers.count(line["n_customers"]),
-                share=numbers.share(line["share"]),
+                share="" if pd.isna(line["share"]) else numbers.share(line["share"]),
                 value=numbers.plain(line["value_per_customer"]),
                 interval="" if pd.isna(low) or low == high else numbers.span(numbers.plain(low), numbers.plain(high)),
                 value_share=numbers.share(line["value_share"]),
                 priority=numbers.count(line["priority"]),
                 action=first.get(line["segment_id"], numbers.dash),
-                share_width=100 * line["share"] / widest if widest else 0.0,
+                share_width=100 * line["share"] / widest if line["share"] > 0 else 0.0,
                 value_share_width=0.0 if pd.isna(line["value_share"]) else 100 * max(line["value_share"], 0) / most,
                 low=place(low),
                 high=place(high),
@@ -237,7 +237,7 @@ def _figures(report: Report, numbers: Numbers) -> tuple[tuple[str, str], ...]:
     say, own, confirm = numbers.wording, own_segments(report), confirmed(report)
     found = [
         (numbers.count(len(own)), say("report.key.segments")),
-        (numbers.count(own["n_customers"].sum()), say("report.key.customers")),
+        (numbers.count(report.profiles.overall["n_customers"].sum()), say("report.key.customers")),
     ]
     if has_value(report):
         days = numbers.count(report.profiles.about.get("lookback_days") or np.nan)

@@ -83,7 +83,10 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Card:
-    """All that is told of one segment."""
+    """All that is told of one segment.
+
+    ``standing`` is how its ``verdict`` is coloured: ``good``, ``partly`` where a criterion is not known, ``bad``.
+    """
 
     id: str
     name: str
@@ -101,7 +104,8 @@ class Card:
     actions: tuple[Suggestion, ...]
     approach: tuple[tuple[str, str], ...]
     criteria: tuple[Criterion, ...]
-    worth_it: bool | None
+    verdict: str
+    standing: str
     warning: str
     merge: str
 
@@ -122,7 +126,9 @@ def cards_of(report: Report, numbers: Numbers) -> list[Card]:
         # The value itself stands above, and where nobody loses money that need not be said.
         told = [one for one in _WORTH if one != f"{value}_per_customer" and (one != "loss_share" or line[one])]
         approach, actions = _plan([one for one in report.actions if one.segment_id == segment_id], numbers)
+        criteria = _criteria(report, numbers, segment_id)
         worth_it, warning, merge = _worth(report, numbers, segment_id)
+        verdict, standing = _verdict(criteria, numbers, worth_it=worth_it)
         found.append(
             Card(
                 id=segment_id,
@@ -140,8 +146,9 @@ def cards_of(report: Report, numbers: Numbers) -> list[Card]:
                 load=_facts(line, _SERVICE, numbers),
                 actions=actions,
                 approach=approach,
-                criteria=_criteria(report, numbers, segment_id),
-                worth_it=worth_it,
+                criteria=criteria,
+                verdict=verdict,
+                standing=standing,
                 warning=warning,
                 merge=merge,
             )
@@ -297,6 +304,19 @@ def _worth(report: Report, numbers: Numbers, segment_id: str) -> tuple[bool | No
     if pd.isna(line["merge_loses_per_customer"]):
         return False, warning, say("report.card.merge", **told)
     return False, warning, say("report.card.merge_money", **told, each=numbers.money(line["merge_loses_per_customer"]))
+
+
+def _verdict(criteria: Sequence[Criterion], numbers: Numbers, *, worth_it: bool | None) -> tuple[str, str]:
+    """The verdict in words, and its standing: never better than what is known."""
+    say = numbers.wording
+    if worth_it is None:
+        return "", ""
+    if not worth_it:
+        return say("report.card.not_worth_it"), "bad"
+    unknown = [one.name.lower() for one in criteria if one.passed is None]
+    if not unknown:
+        return say("report.card.worth_it"), "good"
+    return say("report.card.worth_it_partly", unknown=", ".join(unknown)), "partly"
 
 
 def _drawing(segment_id: str, name: str, spokes: Sequence[Spoke], numbers: Numbers) -> Markup:

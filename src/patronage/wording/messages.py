@@ -42,8 +42,8 @@ class Wording:
         return key in self.messages
 
     def counted(self, key: str, n: int, /, **values: Any) -> str:  # noqa: ANN401
-        """The message ``key.one`` or ``key.other``, as the number asks for; ``{n}`` is the number."""
-        return self(f"{key}.{'one' if n == 1 else 'other'}", n=n, **values)
+        """The message ``key.one`` or ``key.other``, as the number asks for; ``{n}`` is the number, as in 1,906."""
+        return self(f"{key}.{'one' if n == 1 else 'other'}", n=f"{n:,}", **values)
 
 
 def languages() -> list[str]:
