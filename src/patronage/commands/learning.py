@@ -12,7 +12,7 @@ from patronage.errors import NoCandidatePassedError
 from patronage.journal import log_to_terminal
 from patronage.progress_bars import progress_bars
 from patronage.sweep import sweep
-from patronage.tracking import Tracking, promote, rollback, why_refused
+from patronage.tracking import Tracking, TrackingError, promote, rollback, why_refused
 from patronage.train import train
 
 
@@ -66,7 +66,10 @@ def run_sweep(plan: SweepPlan, asked: str, *, show: bool) -> int:
 
 def _tell_registered(tracking: Tracking, version: str | None) -> None:
     """Say what a training registered, and what can be done with it."""
-    refused = why_refused(tracking, version)
+    try:
+        refused = why_refused(tracking, version)
+    except TrackingError:  # a server that fails only now takes nothing away
+        refused = ()
     follows = f"patronage promote will refuse it: {'; '.join(refused)}" if refused else "next: patronage promote"
     print(f"registered version {version}, alias challenger; {follows}")
 
