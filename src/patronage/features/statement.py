@@ -35,10 +35,8 @@ class Statement:
     ) -> None:
         self.tables = tables
         self.bound = {"start": datetime.combine(start, time()), "as_of": datetime.combine(as_of, time())}
-        stored = {
-            name: tables.stored(moment)
-            for name, moment in (*self.bound.items(), ("first", datetime.combine(EARLIEST, time())))
-        }
+        moments = {**self.bound, "first": datetime.combine(EARLIEST, time())}
+        stored = {name: tables.stored(moment) for name, moment in moments.items()}
         self.cut = Cut(as_stored=None not in stored.values())
         if self.cut.as_stored:
             self.bound |= {f"stored_{name}": moment for name, moment in stored.items() if moment is not None}

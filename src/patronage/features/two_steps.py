@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 from patronage.features.trees import chosen, column, nodes_of, parsed, said
@@ -35,6 +36,9 @@ _OF_PARTS: Mapping[str, str] = {
 }
 """Aggregate → the aggregate over its values for parts of the rows that is its value for all of them."""
 
+_UNNAMED = ("STAR", "POSITIONAL_REFERENCE")
+"""Nodes that read columns without their names."""
+
 _COUNTS = ("count", "count_star")
 
 
@@ -55,6 +59,10 @@ def in_two_steps(tables: Tables, tree: dict[str, Any], words: Mapping[str, str])
         The parse tree of the same in two steps; the one given where one of the aggregates is not made of its values
         for parts of the rows, and where too few lines are added up to one.
     """
+    if "customer_id" not in tables.extents.get("transactions", {}):
+        return tree  # how many customers there are at most is known without a look at the rows of numbers only
+    if sum(name in words for name in _columns(tree)) < LEAST_CONDITIONS:
+        return tree
     parts = _Parts(tables, words)
     query = tree["statements"][0]["node"]
     customer, *expressions = query["select_list"]
@@ -73,9 +81,8 @@ def in_two_steps(tables: Tables, tree: dict[str, Any], words: Mapping[str, str])
 
 def _pays(tables: Tables, parts: _Parts, words: Mapping[str, str]) -> bool:
     """Tell whether far fewer sums than lines are left, and little room is taken, however customers buy."""
-    # Of numbers it is known without a look at the rows how many customers there are at most.
-    known = tables.extents.get("transactions", {}).get("customer_id")
-    if known is None or known.least is None or known.greatest is None or len(parts.found) >= parts.n_conditions:
+    known = tables.extents["transactions"]["customer_id"]
+    if known.least is None or known.greatest is None or len(parts.found) >= parts.n_conditions:
         return False
     answers = ", ".join(words[one] for one in sorted(parts.asked))
     n_answers = tables.scalar(f"SELECT count(*) FROM (SELECT DISTINCT {answers} FROM keyed_products)")
@@ -87,7 +94,6 @@ class _Parts:
     def __init__(self, tables: Tables, words: Collection[str]) -> None:
         self.tables = tables
         self.words = set(words)
-        self.aggregates = _aggregates(tables)
         self.wholes: dict[str, str] = {}  # as JSON: DuckDB is asked once for each aggregate
         self.found: dict[str, tuple[str, dict[str, Any]]] = {}  # by what they say: several features share a sum
         self.complete = True
@@ -99,6 +105,12 @@ class _Parts:
         """What all values of one customer's lines with the same answers take."""
         return sum(_BYTES_OF_VALUE + _set_bytes(part) for _, part in self.found.values())
 
+    @cached_property
+    def aggregates(self) -> set[str]:
+        """Names of all that DuckDB has; to list its functions takes some hundredths of a second."""
+        named = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        return {name for (name,) in self.tables.connection.execute(named).fetchall()}
+
     def combined(self, node: Any) -> Any:  # noqa: ANN401 - JSON
         """An expression with parts' values in place of its aggregates."""
         if isinstance(node, list):
@@ -108,8 +120,10 @@ class _Parts:
         if self._is_of_parts(node):
             return self._of_parts(node)
         # Another aggregate would see parts for lines; what else reads a line's column stands in one, or in a lambda.
-        reads = "column_names" in node or node.get("class") in ("STAR", "POSITIONAL_REFERENCE")
-        self.complete &= not reads and str(node.get("function_name")).lower() not in self.aggregates
+        reads = "column_names" in node or node.get("class") in _UNNAMED
+        self.complete &= not reads and not (
+            "function_name" in node and node["function_name"].lower() in self.aggregates
+        )
         return {key: self.combined(value) for key, value in node.items()}
 
     def _is_of_parts(self, node: Mapping[str, Any]) -> bool:
@@ -120,15 +134,15 @@ class _Parts:
             and not node["export_state"]
             and not node["order_bys"]["orders"]
             and (len(node["arguments"]) < 2 or _set_bytes(node) > 0)  # noqa: PLR2004 - max(x, n) is a list
-            and not any(one.get("class") in ("STAR", "POSITIONAL_REFERENCE") for one in nodes_of(node))
-            and not any(self._columns(one) & self.words for one in node["arguments"])
+            and not any(one.get("class") in _UNNAMED for one in nodes_of(node))
+            and self.words.isdisjoint(_columns(node["arguments"]))
         )
 
     def _of_parts(self, node: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         conjuncts = _conjuncts(node["filter"])
-        of_products = [one for one in conjuncts if self._columns(one) & self.words]
+        of_products = [one for one in conjuncts if not self.words.isdisjoint(_columns(one))]
         of_lines = [one for one in conjuncts if one not in of_products]
-        asked = set().union(*map(self._columns, of_products))
+        asked = set(_columns(of_products))
         self.complete &= asked <= self.words
         self.asked |= asked
         self.n_conditions += len(of_products)
@@ -152,15 +166,10 @@ class _Parts:
             self.wholes[sql] = json.dumps(chosen(parsed(self.tables, f"SELECT {sql}"))[0])
         return dict(json.loads(self.wholes[sql]))
 
-    @staticmethod
-    def _columns(node: Any) -> set[str]:  # noqa: ANN401 - JSON
-        return {one["column_names"][-1] for one in nodes_of(node) if "column_names" in one}
 
-
-def _aggregates(tables: Tables) -> set[str]:
-    """Names of all aggregates that DuckDB has."""
-    named = "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
-    return {name for (name,) in tables.connection.execute(named).fetchall()}
+def _columns(node: Any) -> list[str]:  # noqa: ANN401 - JSON
+    """Names of the columns that are read, as often as they are."""
+    return [one["column_names"][-1] for one in nodes_of(node) if "column_names" in one]
 
 
 def _set_bytes(node: Mapping[str, Any]) -> int:
