@@ -12,7 +12,7 @@ import numpy as np
 
 from patronage import __version__
 from patronage.errors import InvalidInputError
-from patronage.writing import replacing_folder, require_writable, sync
+from patronage.writing import replacing_folder, require_folder, sync
 
 FORMAT_VERSION = 3
 TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
@@ -117,9 +117,7 @@ def require_replaceable(folder: Path) -> None:
         The path is a file, the working directory or one above it, a folder that holds something else, or where nothing
         can be written.
     """
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
-    require_writable("output", folder)
+    require_folder(folder)
     if folder.exists():
         held = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
         if foreign := sorted(held - PACKAGE_FILES):

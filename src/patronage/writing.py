@@ -54,6 +54,19 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def require_folder(folder: Path) -> None:
+    """Check that a folder may be made, or be replaced, where ``output=`` says.
+
+    Raises
+    ------
+    InvalidInputError
+        It is the working directory or one above it, or nothing can be written there.
+    """
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
+    require_writable("output", folder)
+
+
 def require_own_folder(folder: Path, own: Collection[str], whole: str) -> None:
     """Check that a folder may be replaced: that nothing goes with it but what was written there before.
 
@@ -72,11 +85,9 @@ def require_own_folder(folder: Path, own: Collection[str], whole: str) -> None:
         The path is a file, the working directory or one above it, a folder that holds other files too, or where nothing
         can be written.
     """
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise InvalidInputError(f"output={folder} is the working directory or one above it; name a folder in it.")
     if folder.exists() and not folder.is_dir():
         raise InvalidInputError(f"output={folder} is a file; name a folder.")
-    require_writable("output", folder)
+    require_folder(folder)
     held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
     if foreign := sorted(held - set(own)):
         raise InvalidInputError(
