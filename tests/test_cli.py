@@ -22,10 +22,17 @@ from tests.scored import feature_table, small_model
 
 
 @pytest.fixture
-def train(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """`patronage train` on the shop in an empty folder."""
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, with no store named elsewhere."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def train(shop: Shop, empty: Path) -> Callable[..., int]:
+    """`patronage train` on the shop in an empty folder."""
+    assert not list(empty.iterdir())
 
     def run(*overrides: str) -> int:
         return main(["train", "--config-dir", str(shop.folder), *SMALL, "quiet=true", *overrides])
@@ -187,16 +194,14 @@ def test_bad_input_ends_with_one_clear_message(
     ],
 )
 def test_where_nothing_can_be_written_is_told_before_any_work(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line names the option; no table was read, and no model looked for."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert main([*arguments, "quiet=true"]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert "/proc" in said.partition("=")[2]
     assert "nothing can be written in /proc" in said
-    assert not list(tmp_path.iterdir())
+    assert not list(empty.iterdir())
 
 
 def test_ctrl_c_while_duckdb_works_is_no_crash(
@@ -242,15 +247,13 @@ def test_no_candidate_passing_is_a_correct_end(
     ],
 )
 def test_looking_for_a_model_where_none_was_trained_makes_no_store(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In another folder than that of the training: one line says so, and the folder stays empty."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert main([*arguments, "quiet=true"]) == 2
     (said,) = capsys.readouterr().err.splitlines()
-    assert f"there is no MLflow store sqlite:///{tmp_path}/mlflow.db: nothing was trained there" in said
-    assert not list(tmp_path.iterdir())
+    assert f"there is no MLflow store sqlite:///{empty}/mlflow.db: nothing was trained there" in said
+    assert not list(empty.iterdir())
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///other.db?timeout=30", "sqlite+pysqlite:///other.db", "sqlite:///other.db"])
@@ -270,18 +273,14 @@ def test_a_store_is_known_however_its_address_is_written(
     assert "no previous champion" in capsys.readouterr().err
 
 
-def test_a_model_in_a_folder_needs_no_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_in_a_folder_needs_no_store(empty: Path) -> None:
     """Scored and exported from its folder, a model asks for no MLflow, and none is set up."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    small_model().save(tmp_path / "m")
-    feature_table().to_csv(tmp_path / "f.csv", index=False)
+    small_model().save(empty / "m")
+    feature_table().to_csv(empty / "f.csv", index=False)
     given = ["model=m", "input=f.csv", "quiet=true"]
     assert main(["score", *given, "output=s.csv"]) == 0
     assert main(["export", *given, "output=ex"]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"m", "f.csv", "s.csv", "s.csv.manifest.json", "ex"}
+    assert {path.name for path in empty.iterdir()} == {"m", "f.csv", "s.csv", "s.csv.manifest.json", "ex"}
 
 
 @pytest.mark.parametrize("port", [0, -1, 65_536])
